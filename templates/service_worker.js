@@ -1,10 +1,12 @@
-// Serves an offline page when a page can't be loaded, and handles clicks on notifications. It never
-// caches conversations or API responses, so nothing outdated is shown.
+// Serves an offline page when a page can't be loaded, and handles clicks on notifications. It never caches
+// conversations or API responses: pages themselves save what can be read offline (js/views/offline_reading.js).
 
-const { version, page, files } = {{ kept|safe }};
+const { version, page, files, leave } = {{ kept|safe }};
 const CACHE = `chatty-${version}`;
+const SAVED = "chatty-offline"; // the database of js/chat/offline_storage.js
 const PLAIN = { ignoreVary: true };
-const PATIENCE = 2_000; // ms
+const PATIENCE = 2_000; // ms to wait for the cache
+const ANSWER = 300; // ms to wait for the answer of a window
 
 addEventListener("install", (event) => {
   // Pages work with any version of this worker, so a new one need not wait until all of them are closed.
@@ -16,15 +18,17 @@ addEventListener("activate", (event) => event.waitUntil(takeOver()));
 
 addEventListener("fetch", (event) => {
   const { request } = event;
-  if (request.method !== "GET") return;
   const { origin, pathname, search } = new URL(request.url);
+  // Also if the page's own script did not do it: it may not have loaded.
+  if (request.method === "POST" && origin === location.origin && pathname === leave) forget();
+  if (request.method !== "GET") return;
   if (request.mode === "navigate") event.respondWith(visit(event));
-  else if (origin === location.origin && files.includes(pathname + search)) {
+  else if (origin === location.origin && [page, ...files].includes(pathname + search)) {
     event.respondWith(answer(request));
   }
 });
 
-// Sent by pages that were loaded before this worker was active (views/background.js).
+// Sent by pages that were loaded before this worker was active (views/offline_reading.js).
 addEventListener("message", (event) => event.waitUntil(clients.claim()));
 
 addEventListener("notificationclick", (event) => {
@@ -68,6 +72,15 @@ function kept(request) {
   return Promise.race([caches.match(request, PLAIN), late]).catch(() => undefined);
 }
 
+/** Removes what was saved for reading offline. */
+function forget() {
+  try {
+    indexedDB.deleteDatabase(SAVED);
+  } catch {
+    // Storage is blocked, so nothing is stored.
+  }
+}
+
 /** Focus the window that shows `url`, else navigate the last used window, else open a new one. */
 async function open(url) {
   const pathOf = (each) => new URL(each.url).pathname;
@@ -77,8 +90,18 @@ async function open(url) {
   const there = windows.find((each) => pathOf(each) === url);
   try {
     const window = await (there ?? windows[0]).focus();
-    if (!there) await window.navigate(url);
+    if (!there && !(await goes(window, url))) await window.navigate(url);
   } catch {
     await clients.openWindow(url);
   }
+}
+
+/** Ask a window to go to `url` without a load (js/views/offline_reading.js). Resolves with whether it does. */
+function goes(window, url) {
+  const { port1: answers, port2: port } = new MessageChannel();
+  return new Promise((resolve) => {
+    answers.onmessage = () => resolve(true);
+    setTimeout(() => resolve(false), ANSWER);
+    window.postMessage({ go: url }, [port]);
+  });
 }

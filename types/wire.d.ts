@@ -12,6 +12,11 @@ declare namespace Wire {
     seconds: number;
   }
 
+  interface Author {
+    id: number;
+    name: string;
+  }
+
   /** What happened to a message. `emoji` and `on`: of a reaction. */
   interface Change {
     action: "created" | "deleted" | "edited" | "notice" | "reacted";
@@ -22,6 +27,7 @@ declare namespace Wire {
 
   /** The messages that changed after a version. */
   interface Changes {
+    type: "changes";
     /** Sorted by version. */
     messages: Message[];
     /** Your position after applying these changes. */
@@ -39,12 +45,16 @@ declare namespace Wire {
     access: "open" | "closed";
     /** In a direct message, the other person's name. */
     name: string;
+    /** A group without a name. `name` lists the other members. */
+    unnamed: boolean;
     topic: string;
     /** Counts the changes in the conversation: see since_version. */
     version: number;
     last_seq: number;
     last_read_seq: number;
     last_text_at: string;
+    /** The message or notice with last_seq. Null if there is none. */
+    last: LastMessage | null;
     /** Number of messages from others in the 200 entries after last_read_seq. */
     unread: number;
     /** There are more entries after those 200. */
@@ -55,14 +65,30 @@ declare namespace Wire {
     role: "owner" | "admin" | "member";
     /** Which messages you are notified of. */
     level: "all" | "mentions" | "nothing";
+    /** You have it among your favourites. */
+    favourite: boolean;
     archived: boolean;
+    /** Who can send messages. */
+    posting: "everyone" | "admins";
+    /** Who can add people. */
+    adding: "everyone" | "admins";
+    /** Who can invite people. */
+    inviting: "everyone" | "admins";
+    /** Who can change name and topic. */
+    renaming: "everyone" | "admins";
+    /** Seconds between two messages of a member. 0: slow mode is off. */
+    slow_mode: number;
+    /** What you can do now, see docs/permissions.md. */
+    can: string[];
     /** The other person in a direct message (you, for notes to yourself). Null for groups. */
     other: Person | null;
+    /** What that person is up to. */
+    status: Status | null;
   }
 
   interface ConversationFrame {
     type: "conversation";
-    change: "added" | "role" | "level";
+    change: "added" | "role" | "level" | "favourite";
     conversation: Conversation;
   }
 
@@ -87,6 +113,42 @@ declare namespace Wire {
     retry_after?: number;
   }
 
+  /** A file of a message. */
+  interface File {
+    id: string;
+    name: string;
+    /** In bytes. */
+    size: number;
+    /** How it can be shown. `file`: it can only be downloaded. */
+    kind: "image" | "audio" | "video" | "text" | "file";
+    /** The media type, found from its bytes. */
+    type: string;
+    /** What a picture shows, as its author wrote it. */
+    alt: string;
+    /** Of pictures and films, in pixels. */
+    width: number | null;
+    height: number | null;
+    /** Of sound and films, in seconds, where it is known. */
+    duration: number | null;
+    /** For members of the conversation only. */
+    url: string;
+    /**
+     * A smaller version of a picture, with the same proportions: at most 840 pixels wide and high.
+     * With `large.webp` instead of `small.webp`, at most 1,920. Null if the picture itself is
+     * small.
+     */
+    thumbnail: string | null;
+    animated: boolean;
+  }
+
+  /** An upload that is sent with a message. */
+  interface FileReference {
+    /** The id of a complete upload of yours. */
+    upload: string;
+    /** What a picture shows, for people who can't see it. One line. */
+    alt?: string;
+  }
+
   /** A conversation of which you are no longer a member. */
   interface GoneConversation {
     id: number;
@@ -106,6 +168,8 @@ declare namespace Wire {
     type: "hello";
     user: Person;
     epoch: string;
+    /** Of the scripts, styles and templates. */
+    build: string;
     /** Seconds between heartbeats. */
     heartbeat: number;
     limits: Limits;
@@ -114,6 +178,7 @@ declare namespace Wire {
 
   /** A page of messages. */
   interface History {
+    type: "history";
     /** Oldest first. */
     messages: Message[];
     /** The version this page reflects. Pass it as since_version to get later changes. */
@@ -122,11 +187,42 @@ declare namespace Wire {
     has_newer: boolean;
   }
 
+  /** For someone who has asked to join a group: where the request is now. */
+  interface JoinRequestFrame {
+    type: "join_request";
+    conversation: number;
+    state: "waiting" | "declined" | "accepted";
+  }
+
+  /** For the owners and admins of a group: how many people are asking to join. */
+  interface JoinRequestsFrame {
+    type: "join_requests";
+    conversation: number;
+    waiting: number;
+  }
+
+  /** The last message or notice of a conversation, in the words of MessageOut. */
+  interface LastMessage {
+    seq: number;
+    version: number;
+    kind: "text" | "created" | "joined" | "left" | "added" | "removed" | "role" | "renamed" | "topic" | "access" | "archived" | "unarchived" | "permissions";
+    author: Author | null;
+    /** The beginning as one line. Empty if deleted, or a notice. */
+    excerpt: string;
+    notice: Notice | null;
+    created_at: string;
+    deleted_at: string | null;
+  }
+
   interface Limits {
     /** Code points of a message. */
     body: number;
     /** Bytes of a frame from the client. */
     frame: number;
+    /** Files of a message. */
+    files: number;
+    /** Bytes of a file. */
+    file: number;
   }
 
   /** The reader. */
@@ -138,6 +234,8 @@ declare namespace Wire {
     /** URL of the picture, which changes with it. Null: show initials on the avatar colour. */
     picture: string | null;
     time_zone: string;
+    /** Of times: `h12` or `h23`. */
+    hour_cycle: string;
   }
 
   /** A member of a conversation. */
@@ -147,6 +245,7 @@ declare namespace Wire {
     joined_at: string;
     /** The last message they have read. Null in large conversations. */
     last_read_seq: number | null;
+    status: Status | null;
     /** They have Chatty open. Null in large conversations. */
     online: boolean | null;
   }
@@ -163,7 +262,7 @@ declare namespace Wire {
     seq: number;
     /** The conversation's version after the message last changed. */
     version: number;
-    kind: "text" | "created" | "joined" | "left" | "added" | "removed" | "role" | "renamed" | "topic" | "access" | "archived" | "unarchived";
+    kind: "text" | "created" | "joined" | "left" | "added" | "removed" | "role" | "renamed" | "topic" | "access" | "archived" | "unarchived" | "permissions";
     author: Person | null;
     key: string | null;
     /** Markdown, as written. */
@@ -181,6 +280,8 @@ declare namespace Wire {
     edited_at: string | null;
     deleted_at: string | null;
     reactions: Reaction[];
+    /** Left out if there are none. */
+    files?: File[];
   }
 
   interface MessageFrame {
@@ -206,8 +307,10 @@ declare namespace Wire {
     last_seq: number;
     last_read_seq: number;
     archived: boolean;
-    /** Role -> what it can do, see access.permissions(). */
+    /** Role -> word -> setting, see access.words_by_role(). */
     permissions: Record<string, any>;
+    /** The words that remain while it is archived. */
+    in_archive: string[];
     /** The others. Null if there are too many for presence. */
     members: Participant[] | null;
     /** The messages of the page, as REST returns them. */
@@ -217,6 +320,8 @@ declare namespace Wire {
   interface PageData {
     user: Me;
     epoch: string;
+    /** Of the scripts, styles and templates. */
+    build: string;
     /** See writer_of() in layout.py. */
     writer: string;
     /** Null on pages without one. */
@@ -225,6 +330,8 @@ declare namespace Wire {
     conversations: Conversation[];
     urls: Urls;
     limits: PageLimits;
+    /** Messages may be kept for reading offline. */
+    offline_reading: boolean;
   }
 
   interface PageLimits {
@@ -236,6 +343,7 @@ declare namespace Wire {
   interface Participant {
     id: number;
     name: string;
+    hue: number;
     /** Their read mark. */
     seq: number;
     /** Earlier messages don't count as seen by this person. */
@@ -263,6 +371,7 @@ declare namespace Wire {
   interface PersonFrame {
     type: "person";
     user: Person;
+    status?: Status | null;
   }
 
   interface Ping {
@@ -357,10 +466,12 @@ declare namespace Wire {
   /** The fields of the content are beside the others. Content.within() returns it. */
   interface Send {
     type: "send";
-    /** Markdown. */
+    /** Markdown. It can only be empty in a message with files. */
     body: string;
     /** Id of a message in this conversation. */
     reply_to?: number | null;
+    /** Uploads, in the order in which they are shown. Without any, there must be a text. */
+    files?: FileReference[];
     conversation: number;
     key: string;
   }
@@ -372,6 +483,14 @@ declare namespace Wire {
     id: number;
     seq: number;
     version: number;
+  }
+
+  /** What a person is up to. */
+  interface Status {
+    emoji: string;
+    text: string;
+    /** When it ends. Null: when they remove it. */
+    until: string | null;
   }
 
   interface Sync {
@@ -426,6 +545,8 @@ declare namespace Wire {
     | GoneFrame
     | HeartbeatFrame
     | HelloFrame
+    | JoinRequestFrame
+    | JoinRequestsFrame
     | MessageFrame
     | PersonFrame
     | PongFrame

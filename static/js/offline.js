@@ -1,4 +1,5 @@
-// The offline page: checks whether the server is reachable again, then loads the requested page.
+// The offline page: shows what was saved for reading offline. If nothing is, checks whether the server is reachable
+// again, then loads the requested page.
 
 const FIRST = 2_000; // ms
 const LONGEST = 30_000; // ms
@@ -24,16 +25,32 @@ function lookNow() {
   look();
 }
 
-// Opened at its own URL, there is no other page to load.
-if (location.pathname !== "/offline/") {
-  document.getElementById("trying").hidden = false;
-  addEventListener("online", lookNow);
-  document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState === "visible") lookNow();
+function wait() {
+  document.getElementById("main").classList.remove("signed-out__main--late");
+  // Opened at its own URL, there is no other page to load.
+  if (location.pathname !== "/offline/") {
+    document.getElementById("trying").hidden = false;
+    addEventListener("online", lookNow);
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") lookNow();
+    });
+    timer = setTimeout(look, pause);
+  }
+  document.getElementById("retry").addEventListener("click", (event) => {
+    event.preventDefault();
+    location.reload();
   });
-  timer = setTimeout(look, pause);
 }
-document.getElementById("retry").addEventListener("click", (event) => {
-  event.preventDefault();
-  location.reload();
-});
+
+async function start() {
+  if (!document.getElementById("offline-frame") || location.pathname === "/offline/") return false;
+  return (await import("chatty/views/offline_start.js")).start();
+}
+
+start().then(
+  (isShown) => isShown || wait(),
+  (error) => {
+    reportError(error);
+    wait();
+  },
+);

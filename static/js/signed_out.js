@@ -1,5 +1,7 @@
 // The script of pages for people who are not signed in.
 
-import { offerZone } from "chatty/views/zone.js";
+import { connect as reveal } from "chatty/views/reveal.js";
+import { connect as fillZone } from "chatty/views/zone.js";
 
-offerZone();
+for (const field of document.querySelectorAll("[data-time-zone]")) fillZone(field);
+for (const button of document.querySelectorAll("[data-view=reveal]")) reveal(button);

@@ -1,4 +1,5 @@
-// On the sign-in page: says that this browser still has unsent text, and offers to remove it.
+// On the sign-in page: says that this browser still has unsent text, and offers to remove it. Removes what was kept
+// for reading offline.
 //
 // A session can end without asking about that text: from another device, or before the script had loaded.
 
@@ -7,6 +8,8 @@ const PREFIX = "chatty.draft.";
 const WRITER = "chatty.writer.";
 const DATABASE = "chatty";
 const STORE = "unsent";
+const FILES = "chatty-files"; // see chat/file_storage.js
+const OFFLINE = "chatty-offline"; // see chat/offline_storage.js
 
 async function showNotice(place) {
   const drafts = keysOf(PREFIX);
@@ -20,6 +23,7 @@ async function showNotice(place) {
     for (const scope of scopes)
       new BroadcastChannel(`chatty.outbox.${scope}`).postMessage({ type: "cleared" });
     await inStore("readwrite", (store) => store.clear()).catch(() => {});
+    indexedDB.deleteDatabase(FILES);
     place.querySelector("p").textContent = place.dataset.removed;
   });
 }
@@ -60,3 +64,9 @@ function inStore(mode, work) {
 }
 
 showNotice(document.getElementById("unsent"));
+// No one is signed in, so nothing is kept for reading offline.
+try {
+  indexedDB.deleteDatabase(OFFLINE);
+} catch {
+  // Storage is blocked, so nothing is stored.
+}

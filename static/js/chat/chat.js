@@ -1,72 +1,64 @@
-// What the page does with the server: passes frames to the parts that handle them, and offers every action.
+// What the page does with the server: passes frames to the parts that handle them. One conversation at a time
+// can be open: see ConversationChat.
 //
 // Emits:
-//   status     {state, code, blocked}
-//   typing     {user}
-//   message    {message, own}  a new message arrived
-//   read_mark  {seq}           my read mark was moved, in another window or back to unread
-//   removed    {change}        I no longer have access to this conversation
-//   readded    {}              I have access again
+//   status     {state, code, blocked, isDown}
+//   hello      frame           of this account and database
+//   opened                     a conversation was opened
 //   foreign    {change}        the page must be reloaded: "foreign" (the browser is now signed in as
 //                              someone else) or "restored" (the server restored a backup)
 
 import { Emitter } from "chatty/lib/emitter.js";
 import { Connection } from "chatty/chat/connection.js";
-import { ConversationSync } from "chatty/chat/conversation_sync.js";
-import { ReadMarks } from "chatty/chat/read_marks.js";
-import { Sender } from "chatty/chat/sender.js";
-
-const TYPING_PAUSE = 3_000; // ms between two `typing` frames
+import { sendMark } from "chatty/chat/send_mark.js";
 
 export class Chat extends Emitter {
   #me;
-  #conversation; // id, or null on pages without one
   #rest;
-  /** @type {import("chatty/chat/store.js").Store} */
-  #store;
   /** @type {import("chatty/chat/conversation_list.js").ConversationList} */
   #conversationList;
   #connection;
-  #sync; // null on pages without a conversation
-  #readMarks;
-  #sender;
-  #lastTyping = 0;
+  #recounts = null; // a promise, once it is needed
+  #listPoll = null; // a promise, once it is needed
+  /** @type {import("chatty/chat/sender.js").Sender | null} */
+  #sender = null; // until something can be sent
+  /** @type {import("chatty/chat/conversation_chat.js").ConversationChat | null} */
+  #here = null;
+  #unsentMarks = new Map(); // conversation that was left offline -> see ReadMarks.disconnect()
+  #stops = [];
 
-  constructor({ me, epoch, conversation = null, lastRead = 0, socket, rest, store, conversationList, t }) {
+  constructor({ me, epoch, socket, rest, conversationList }) {
     super();
     this.#me = me;
-    this.#conversation = conversation;
     this.#rest = rest;
-    this.#store = store;
     this.#conversationList = conversationList;
-    const connection = new Connection({ me, epoch, socket, rest });
-    const shared = { me, conversation, connection, rest, store };
-    this.#connection = connection;
-    this.#sync = store ? new ConversationSync(shared) : null;
-    this.#readMarks = new ReadMarks({ ...shared, lastRead, conversationList });
-    this.#sender = new Sender({ ...shared, t });
+    this.#connection = new Connection({ me, epoch, socket, rest });
   }
 
   // Lifecycle
 
   connect() {
-    this.#connection.on("hello", (frame) => this.#onHello(frame));
-    this.#connection.on("frame", (frame) => this.#onFrame(frame));
-    this.#connection.on("status", (status) => this.#onStatus(status));
-    this.#sync?.on("polled", ({ frame }) => this.#onPolled(frame));
-    this.#forward(this.#connection, "foreign");
-    this.#forward(this.#readMarks, "read_mark");
-    if (this.#sync) this.#forward(this.#sync, "message");
-    this.#sync?.connect();
-    this.#readMarks.connect();
+    this.#stops = [
+      this.#connection.on("hello", (frame) => this.#onHello(frame)),
+      this.#connection.on("frame", (frame) => this.#onFrame(frame)),
+      this.#connection.on("status", (status) => this.#onStatus(status)),
+      this.#connection.on("foreign", (detail) => this.emit("foreign", detail)),
+      this.#conversationList.on("recount", ({ id }) => this.#recount(id)),
+    ];
     this.#connection.connect();
   }
 
   disconnect() {
+    this.close();
+    for (const stop of this.#stops) stop();
     this.#connection.disconnect();
-    this.#sender.disconnect();
-    this.#sync?.disconnect();
-    this.#readMarks.disconnect();
+    this.#sender?.disconnect();
+    for (const loading of [this.#recounts, this.#listPoll]) loading?.then((part) => part.disconnect());
+  }
+
+  /** Try to connect again after TOO_MANY_SOCKETS. */
+  retry() {
+    this.#connection.retry();
   }
 
   /** The detail of the "status" event. */
@@ -74,113 +66,130 @@ export class Chat extends Emitter {
     return this.#connection.status;
   }
 
+  /**
+   * Open a conversation, and close the one that was open. use() must have been called. `create(shared)` returns
+   * its ConversationChat, which pages without a conversation don't load.
+   * @param {(shared: any) => import("chatty/chat/conversation_chat.js").ConversationChat} create
+   */
+  open(create) {
+    this.close();
+    const here = create({
+      me: this.#me,
+      connection: this.#connection,
+      rest: this.#rest,
+      sender: this.#sender,
+      conversationList: this.#conversationList,
+      recount: (...given) => this.#recount(...given),
+    });
+    this.#unsentMarks.delete(here.id);
+    this.#here = here;
+    here.onPolled((frame) => this.#onPolled(frame));
+    here.connect({ version: this.#conversationList.get(here.id)?.version });
+    this.emit("opened");
+    return here;
+  }
+
+  /** The open conversation, or null. */
+  get here() {
+    return this.#here;
+  }
+
+  /** Close the open conversation, if there is one. */
+  close() {
+    const here = this.#here;
+    this.#here = null;
+    const unsent = here?.disconnect();
+    if (unsent) this.#unsentMarks.set(here.id, unsent);
+  }
+
   // Composing
 
-  /** Start `outbox`, which must have been created with createDeliver(). */
-  use(outbox) {
-    return this.#sender.use(outbox);
+  /** For a Sender. */
+  get connection() {
+    return this.#connection;
   }
 
-  /** The `deliver` function of an Outbox. */
-  createDeliver() {
-    return this.#sender.createDeliver();
-  }
-
-  get outbox() {
-    return this.#sender.outbox;
-  }
-
-  /** `content`: the fields of the message, by their names on the wire. */
-  send(content) {
-    return this.#sender.send(content);
-  }
-
-  /** Send `typing`, at most every three seconds and only while connected. */
-  sendTyping() {
-    if (Date.now() - this.#lastTyping < TYPING_PAUSE) return;
-    if (this.#connection.send({ type: "typing", conversation: this.#conversation })) {
-      this.#lastTyping = Date.now();
-    }
-  }
-
-  // Actions on a message. Each rejects with an ApiError.
-
-  /** `editedAt`: the message's `edited_at` when the edit began, so that a later edit is not overwritten. */
-  async edit(id, body, editedAt) {
-    const change = { body, edited_at: editedAt };
-    this.#store.merge([await this.#rest.patch(`messages/${id}/`, change)]);
-  }
-
-  async remove(id) {
-    const answer = await this.#rest.delete(`messages/${id}/`);
-    if (answer?.id) this.#store.merge([answer]);
-  }
-
-  async react(id, emoji, on) {
-    const path = `messages/${id}/reactions/${encodeURIComponent(emoji)}/`;
-    const answer = await (on ? this.#rest.put(path) : this.#rest.delete(path));
-    if (answer?.id) this.#store.merge([answer]);
-  }
-
-  /**
-   * The message, from the server if it is outside the window.
-   * @returns {Promise<Wire.Message>}
-   */
-  async loadMessage(id) {
-    const known = this.#store.get(id);
-    if (known) return known;
-    const message = await this.#rest.get(`messages/${id}/`);
-    this.#store.merge([message]);
-    return message;
-  }
-
-  // History: see ConversationSync
-
-  loadOlder() {
-    return this.#sync.loadOlder();
-  }
-
-  loadNewer() {
-    return this.#sync.loadNewer();
-  }
-
-  loadLatest() {
-    return this.#sync.loadLatest();
-  }
-
-  loadAround(seq) {
-    return this.#sync.loadAround(seq);
-  }
-
-  // Reading: see ReadMarks
-
-  markRead(seq) {
-    this.#readMarks.markRead(seq);
-  }
-
-  markUnread(seq) {
-    return this.#readMarks.markUnread(seq);
+  /** Tell `sender` about the connection and its answers from now on. */
+  use(sender) {
+    this.#sender = sender;
   }
 
   // Internal
 
-  #forward(source, type) {
-    source.on(type, (detail) => this.emit(type, detail));
-  }
-
   #onStatus(status) {
-    if (status.state === "waiting" || status.state === "stopped") this.#sender.loseAnswers();
+    if (status.state === "waiting" || status.state === "stopped") this.#sender?.loseAnswers();
     this.emit("status", status);
     if (!this.#connection.usesRest) return;
-    this.#sender.kick();
-    this.#sync?.poll();
+    this.#sender?.kick();
+    this.#here?.poll();
+    this.#pollList();
+  }
+
+  #pollList() {
+    this.#listPoll ??= import("chatty/chat/list_poll.js").then(({ ListPoll }) => {
+      const shared = {
+        connection: this.#connection,
+        rest: this.#rest,
+        conversationList: this.#conversationList,
+      };
+      const poll = new ListPoll(shared);
+      poll.on("counted", (counted) => this.#onCounted(counted));
+      poll.on("gone", ({ id }) =>
+        this.#onConversation({ type: "conversation", change: "removed", conversation: { id } }),
+      );
+      return poll;
+    });
+    this.#listPoll.then(
+      (poll) => poll.start(),
+      () => (this.#listPoll = null), // tried again at the next change of the connection
+    );
+  }
+
+  /** Ask the server for the counts of a conversation: see Recounts.request(). */
+  #recount(...given) {
+    this.#recounts ??= import("chatty/chat/recounts.js").then(({ Recounts }) => {
+      const recounts = new Recounts({ rest: this.#rest, conversationList: this.#conversationList });
+      recounts.on("counted", (counted) => this.#onCounted(counted));
+      return recounts;
+    });
+    this.#recounts.then(
+      (recounts) => recounts.request(...given),
+      () => (this.#recounts = null), // the next hello has the counts
+    );
+  }
+
+  #onCounted({ conversation, asOf }) {
+    this.#setCounts([conversation], asOf);
   }
 
   /** @param {Wire.HelloFrame} frame */
-  #onHello({ conversations }) {
-    this.#readMarks.setCounts(conversations);
-    this.#sync?.catchUp(conversations.find(({ id }) => id === this.#conversation)?.version);
-    this.#sender.kick();
+  #onHello(frame) {
+    const { conversations } = frame;
+    this.#setCounts(conversations);
+    this.#here?.catchUp(conversations);
+    this.#sendMarks();
+    this.#sender?.kick();
+    this.emit("hello", frame);
+  }
+
+  #setCounts(conversations, asOf = null) {
+    this.#conversationList.setCounts(conversations, asOf);
+    this.#here?.applyCounts(conversations);
+  }
+
+  /** Send the marks of conversations left while offline, unless they were moved elsewhere since. */
+  #sendMarks() {
+    for (const [id, { seq, serverMark }] of this.#unsentMarks) {
+      if (this.#conversationList.get(id)?.last_read_seq !== serverMark) continue;
+      this.#conversationList.read({ conversation: id, seq });
+      sendMark(id, seq, { connection: this.#connection, rest: this.#rest });
+    }
+    this.#unsentMarks.clear();
+  }
+
+  /** The open conversation, if it has this id. */
+  #opened(id) {
+    return this.#here?.id === id ? this.#here : null;
   }
 
   /** @param {Exclude<Wire.ServerFrame, Wire.HelloFrame>} frame */
@@ -191,15 +200,15 @@ export class Chat extends Emitter {
       case "synced":
         return this.#onSynced(frame);
       case "sent":
-        return this.#sender.applySent(frame);
+        return this.#sender?.applySent(frame);
       case "error":
         return this.#onError(frame);
       case "read":
-        return this.#readMarks.applyRead(frame);
+        return this.#onRead(frame);
       case "conversation":
         return this.#onConversation(frame);
       case "typing":
-        return this.#onTyping(frame);
+        return this.#opened(frame.conversation)?.applyTyping(frame);
       default:
         return undefined; // heartbeat, pong, and frame types of a newer server
     }
@@ -208,46 +217,42 @@ export class Chat extends Emitter {
   /** @param {Wire.MessageFrame} frame */
   #onMessage(frame) {
     this.#conversationList.applyMessages({ ...frame, messages: [frame.message] });
-    if (!this.#sync || frame.conversation !== this.#conversation) return;
-    this.#sync.applyMessage(frame);
-    this.#sender.applyMessage(frame);
+    this.#opened(frame.conversation)?.applyMessage(frame);
+    this.#sender?.applyMessage(frame);
   }
 
   /** @param {Omit<Wire.SyncedFrame, "type">} frame */
   #onSynced(frame) {
-    if (frame.reset) this.#readMarks.recountSoon(frame.conversation);
+    if (frame.reset) this.#recount(frame.conversation);
     else this.#conversationList.applyMessages(frame);
-    if (frame.conversation === this.#conversation) this.#sync?.applySynced(frame);
+    this.#opened(frame.conversation)?.applySynced(frame);
   }
 
   /** @param {Omit<Wire.SyncedFrame, "type">} frame */
   #onPolled(frame) {
     this.#onSynced(frame);
-    this.#sender.kick();
+    this.#sender?.kick();
   }
 
   /** @param {Wire.ErrorFrame} frame */
   #onError(frame) {
-    if (frame.key) {
-      this.#sender.applyError(frame);
-      return;
-    }
+    if (frame.key) this.#sender?.applyError(frame);
     // For example, I was removed while offline: a sync of this conversation then returns not_found.
-    const isHere = frame.conversation && frame.conversation === this.#conversation;
-    if (isHere && frame.code === "not_found") this.emit("removed", { change: "removed" });
+    else if (frame.code === "not_found") this.#opened(frame.conversation)?.applyNotFound();
   }
 
-  /** @param {Wire.TypingFrame} frame */
-  #onTyping({ conversation, user }) {
-    // The server also sends it to my own other windows.
-    if (conversation === this.#conversation && user.id !== this.#me) this.emit("typing", { user });
+  /** @param {Wire.ReadFrame} frame */
+  #onRead(frame) {
+    const { conversation, user, seq } = frame;
+    if (user !== this.#me) return;
+    const here = this.#opened(conversation);
+    if (here) here.applyRead(frame);
+    else this.#conversationList.read({ conversation, seq });
   }
 
   /** @param {Wire.ConversationFrame | Wire.GoneFrame} frame */
   #onConversation(frame) {
     this.#conversationList.applyConversation(frame);
-    if (frame.conversation.id !== this.#conversation) return;
-    if (frame.change === "removed" || frame.change === "deleted") this.emit("removed", frame);
-    if (frame.change === "added") this.emit("readded", {});
+    this.#opened(frame.conversation.id)?.applyConversation(frame);
   }
 }

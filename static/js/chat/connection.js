@@ -4,7 +4,7 @@
 // Emits:
 //   hello     a verified hello
 //   frame     every other frame, except those handled here
-//   status    {state, code, blocked}
+//   status    {state, code, blocked, isDown}
 //   foreign   {change}         see Chat
 
 import { Emitter } from "chatty/lib/emitter.js";
@@ -41,6 +41,11 @@ export class Connection extends Emitter {
     this.#socket.disconnect();
   }
 
+  /** Try again after TOO_MANY_SOCKETS. */
+  retry() {
+    this.#socket.retry();
+  }
+
   /** Returns whether it was sent. */
   send(frame) {
     return this.#socket.send(frame);
@@ -52,12 +57,14 @@ export class Connection extends Emitter {
 
   /** The detail of the "status" event. */
   get status() {
-    return { state: this.#socket.state, code: this.#socket.code, blocked: this.#blocked };
+    const { state, code } = this.#socket;
+    const isDown = !this.#blocked && (state === "connecting" || state === "waiting");
+    return { state, code, blocked: this.#blocked, isDown };
   }
 
-  /** True when messages can be sent, in one way or the other. */
+  /** True when messages can be sent, over the socket or HTTP. */
   get ready() {
-    return this.#isVerified && this.online ? true : this.usesRest;
+    return (this.online && this.#isVerified) || this.usesRest;
   }
 
   /** True while messages are sent over HTTP because no socket can be opened. */

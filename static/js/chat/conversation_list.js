@@ -7,7 +7,7 @@
 // again.
 
 import { Emitter } from "chatty/lib/emitter.js";
-import { isLiveText } from "chatty/chat/store.js";
+import { isLiveText } from "chatty/chat/live_text.js";
 
 // The server counts unread messages in this many entries after the read mark and shows "+" if there are
 // more.
@@ -15,11 +15,12 @@ export const WINDOW = 200;
 
 /** By kind of notice, what it changes of the conversation: see conversations/notices.py. */
 const CHANGES = {
-  renamed: (data) => ({ name: data.new }),
+  renamed: (data) => ({ name: data.new, unnamed: false }),
   topic: (data) => ({ topic: data.new }),
   access: ({ access }) => ({ access }),
   archived: () => ({ archived: true }),
   unarchived: () => ({ archived: false }),
+  permissions: (data) => ({ [data.setting]: data.new }),
   role: ({ user, role }, me) => user === me && { role },
 };
 
@@ -185,8 +186,9 @@ export class ConversationList extends Emitter {
     const { version, last_seq, last_read_seq, unread, unread_more, mentions } = row;
     const ours = { version, last_seq, last_read_seq, unread, unread_more, mentions };
     if (given.version >= row.version) return { ...given, ...ours };
-    const { name, topic, access, archived } = row;
-    return { ...given, ...ours, name, topic, access, archived };
+    const { name, topic, access, archived, posting, adding, inviting, renaming, slow_mode } = row;
+    const rules = { posting, adding, inviting, renaming, slow_mode };
+    return { ...given, ...ours, name, topic, access, archived, ...rules };
   }
 
   /** @param {Wire.Conversation} given */

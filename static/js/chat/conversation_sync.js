@@ -3,7 +3,7 @@
 //
 // Emits:
 //   message   {message, own}   a new message arrived
-//   polled    {frame}          changes as in `synced`, requested over HTTP
+//   polled    frame            changes, as in a `synced` frame
 
 import { Emitter } from "chatty/lib/emitter.js";
 import { Timers } from "chatty/lib/timers.js";
@@ -23,6 +23,7 @@ export class ConversationSync extends Emitter {
   #store;
   #timers = new Timers();
   #loading = null; // the pending request for a page of history
+  #stop;
 
   constructor({ me, conversation, connection, rest, store }) {
     super();
@@ -34,11 +35,12 @@ export class ConversationSync extends Emitter {
   }
 
   connect() {
-    this.#store.on("change", () => this.#checkGap());
+    this.#stop = this.#store.on("change", () => this.#checkGap());
   }
 
   disconnect() {
-    this.#timers.clearAll();
+    this.#stop();
+    this.#timers.close();
   }
 
   // Changes
@@ -139,7 +141,7 @@ export class ConversationSync extends Emitter {
     const from = this.#store.position;
     /** @type {Wire.Changes} */
     const changes = await this.#rest.get(this.#path, { since_version: from });
-    this.emit("polled", { frame: { conversation: this.#conversation, from, ...changes, more: false } });
+    this.emit("polled", { conversation: this.#conversation, from, ...changes, more: false });
   }
 
   get #path() {

@@ -41,7 +41,7 @@ export class Outbox extends Emitter {
   /**
    * `deliver(record)` resolves with {id, seq, version} or rejects with {code, detail, retry,
    * retryAfter?}. Nothing is sent while `deliver.ready()` is false. Emits "change" {conversation, key},
-   * "sent" {record, answer}, "discarded" {record} and "stored" {} when `stored` may have changed.
+   * "sent" {record, answer}, "discarded" {record}, "waiting" {conversation, seconds} in slow mode, and "stored" {} when `stored` may have changed.
    */
   constructor({ scope, storage, deliver, locks = undefined, delay = retryDelay, lockWait = undefined }) {
     super();
@@ -214,6 +214,7 @@ export class Outbox extends Emitter {
         continue;
       }
       if (!this.#deliver.ready()) return; // disconnected: kick() is called on reconnecting
+      if (error.code === "slow_mode") this.emit("waiting", { conversation, seconds: error.retryAfter });
       await this.#sleeper.sleep(Math.max(this.#delay(attempt), (error.retryAfter ?? 0) * 1000));
       attempt += 1;
     }
@@ -236,7 +237,8 @@ export class Outbox extends Emitter {
       this.emit("sent", { record, answer });
       await this.#storage.remove(record.key);
     } catch (error) {
-      if (error.retry) return error;
+      // Also if it isn't the server's, such as of a module that can't be loaded.
+      if (error.retry !== false) return error;
       const failure = { code: error.code, detail: error.detail };
       // Unless cleared in the meantime.
       if (this.#records.has(record.key)) await this.#change({ ...record, failure });

@@ -1,5 +1,7 @@
 // Locks of the outbox: one tab at a time sends the messages of a conversation.
 
+import { elapsedSince, momentNow } from "chatty/lib/elapsed.js";
+
 const LOCK_WAIT = 10_000; // ms to wait for a lock before checking if the tab holding it is still active
 
 /**
@@ -10,9 +12,9 @@ export class OutboxLocks {
   #name;
   #locks;
   #wait;
-  #lastHeard = new Map(); // conversation -> time another tab last reported sending there
+  #lastHeard = new Map(); // conversation -> when another tab last reported sending there
 
-  constructor({ name, locks = globalThis.navigator?.locks, wait = LOCK_WAIT }) {
+  constructor({ name, locks = navigator.locks, wait = LOCK_WAIT }) {
     this.#name = name;
     this.#locks = locks ?? new LocalLocks();
     this.#wait = wait;
@@ -20,7 +22,7 @@ export class OutboxLocks {
 
   /** Another tab has reported that it is sending. */
   noteSending(conversation) {
-    this.#lastHeard.set(conversation, Date.now());
+    this.#lastHeard.set(conversation, momentNow());
   }
 
   /** Whether another tab has sent in this conversation. */
@@ -45,7 +47,7 @@ export class OutboxLocks {
         });
       } catch (error) {
         if (begun) throw error;
-        const silence = Date.now() - (this.#lastHeard.get(conversation) ?? 0);
+        const silence = elapsedSince(this.#lastHeard.get(conversation));
         if (!gate.signal.aborted || silence > 4 * this.#wait) return work();
       } finally {
         clearTimeout(timer);

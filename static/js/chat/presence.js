@@ -1,15 +1,28 @@
 // Who is online, and how far the others in the open conversation have read. Pure: no DOM, no network.
 
+import { initials } from "chatty/lib/people.js";
+
 export class Presence {
+  #me;
   #online;
   #hasReceipts; // false if the conversation is too large for read receipts
-  #members; // id -> {id, name, seq, since}
+  #members; // id -> {id, name, hue, seq, since}
 
-  /** `here`: ids of people online when the page was rendered. `members`: see #members; null if too many. */
-  constructor({ here, members }) {
-    this.#online = new Set(here);
+  /**
+   * `here`: ids of people online when the page was rendered. `members`: see open(). `me` is online, too, but
+   * the server only sends who else is.
+   */
+  constructor({ me, here, members }) {
+    this.#me = me;
+    this.#online = new Set([...here, me]);
+    this.open(members);
+  }
+
+  /** Another conversation is open. `members`: see #members, with `online`; null without one, or if too many. */
+  open(members) {
     this.#hasReceipts = members !== null;
     this.#members = new Map((members ?? []).map((member) => [member.id, { ...member }]));
+    for (const { id, online } of members ?? []) if (online) this.#online.add(id);
   }
 
   isOnline(id) {
@@ -30,14 +43,15 @@ export class Presence {
   seenBy(seq) {
     const readers = this.#list.filter((member) => member.seq >= seq && seq > member.since);
     const names = readers.map(({ name }) => name);
-    return { names, everybody: names.length > 1 && names.length === this.#members.size };
+    const faces = readers.map(({ name, hue }) => ({ initial: [...initials(name)][0], hue }));
+    return { names, faces, everybody: names.length > 1 && names.length === this.#members.size };
   }
 
   /** Apply a `presence` frame. */
   applyPresence({ online, offline, reset }) {
     if (reset) this.#online.clear();
-    for (const id of online) this.#online.add(id);
     for (const id of offline) this.#online.delete(id);
+    for (const id of [...online, this.#me]) this.#online.add(id);
   }
 
   /** Apply the marks of a `seen` frame. */
@@ -49,9 +63,9 @@ export class Presence {
   }
 
   /** Apply a `person` frame. */
-  updatePerson({ id, name }) {
+  updatePerson({ id, name, hue }) {
     const member = this.#members.get(id);
-    if (member) member.name = name;
+    if (member) Object.assign(member, { name, hue });
   }
 
   /** Apply a system message: members join and leave. */
@@ -59,8 +73,8 @@ export class Presence {
     if (kind === "left") this.#members.delete(author.id);
     if (kind === "removed") this.#members.delete(data.user);
     if (!this.#hasReceipts) return;
-    if (kind === "joined") this.#addMember(author.id, author.name, seq);
-    if (kind === "added") this.#addMember(data.user, data.name, seq);
+    if (kind === "joined") this.#addMember(author, seq);
+    if (kind === "added") this.#addMember({ id: data.user, name: data.name }, seq);
   }
 
   /** After a long disconnect: the presence data is outdated. */
@@ -73,7 +87,7 @@ export class Presence {
   }
 
   /** Messages from before someone joined do not count as seen by them. */
-  #addMember(id, name, since) {
-    this.#members.set(id, { id, name, seq: since, since });
+  #addMember({ id, name, hue = (id * 7) % 12 }, since) {
+    this.#members.set(id, { id, name, hue, seq: since, since });
   }
 }

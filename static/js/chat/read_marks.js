@@ -1,5 +1,4 @@
-// My read marks and counts of unread messages: of this conversation as read in this window, and of all
-// conversations as the server counts them.
+// My read mark of the open conversation, as read in this window and as the server knows it.
 //
 // Emits:
 //   read_mark  {seq}   my read mark was moved, in another window or back to unread
@@ -7,41 +6,46 @@
 import { Emitter } from "chatty/lib/emitter.js";
 import { Timers } from "chatty/lib/timers.js";
 import { WINDOW } from "chatty/chat/conversation_list.js";
+import { sendMark } from "chatty/chat/send_mark.js";
 
 const READ_PAUSE = 400; // ms within which read marks are combined into one frame
-const RECOUNT_PAUSE = 300; // ms
 
 export class ReadMarks extends Emitter {
-  #me;
-  #conversation;
+  #conversation; // id
   /** @type {import("chatty/chat/connection.js").Connection} */
   #connection;
   #rest;
   #store;
   /** @type {import("chatty/chat/conversation_list.js").ConversationList} */
   #conversationList;
+  #recount;
   #timers = new Timers();
-  #recounts = new Set();
   #lastRead; // seq of the last message seen in this window
   #serverMark; // the read mark the server last reported, often lower than #lastRead
 
-  constructor({ me, conversation, lastRead, connection, rest, store, conversationList }) {
+  constructor({ conversation, lastRead, connection, rest, store, conversationList, recount }) {
     super();
-    this.#me = me;
     this.#conversation = conversation;
     this.#lastRead = this.#serverMark = lastRead;
     this.#connection = connection;
     this.#rest = rest;
     this.#store = store;
     this.#conversationList = conversationList;
+    this.#recount = recount;
   }
 
-  connect() {
-    this.#conversationList.on("recount", ({ id }) => this.recountSoon(id));
-  }
-
+  /**
+   * Send what is pending. Returns {seq, serverMark} if that is impossible, otherwise null: the mark, and the
+   * one that the server last reported.
+   */
   disconnect() {
-    this.#timers.clearAll();
+    const isPending = this.#timers.has("read");
+    this.#timers.close();
+    const isBehind = this.#lastRead > this.#serverMark;
+    if ((isPending || isBehind) && !this.#send()) {
+      return { seq: this.#lastRead, serverMark: this.#serverMark };
+    }
+    return null;
   }
 
   /** Mark everything up to `seq` as read. Calls in quick succession result in one frame. */
@@ -61,33 +65,29 @@ export class ReadMarks extends Emitter {
     this.#moveMark(seq - 1);
   }
 
-  /** @param {Wire.ReadFrame} frame */
-  applyRead({ conversation, user, seq }) {
-    if (user !== this.#me) return;
-    if (conversation !== this.#conversation) {
-      this.#showMark(seq, conversation);
-      return;
-    }
+  /**
+   * My read mark is at `seq`, as a `read` frame says.
+   * @param {number} seq
+   */
+  applyRead(seq) {
     if (seq < this.#serverMark) {
       // Either marked unread elsewhere or a late frame. The frame doesn't say which, so ask the server.
       this.#timers.clear("read"); // a pending mark would undo "unread"; if the frame was late, it is resent later
-      this.#conversationList.invalidate(conversation);
-      this.recountSoon(conversation, 0);
+      this.#conversationList.invalidate(this.#conversation);
+      this.#recount(this.#conversation, 0);
       return;
     }
     this.#serverMark = seq;
     // A lower mark than ours is late: more has been read in this window since.
     if (seq > this.#lastRead) this.#moveMark(seq);
-    else this.#conversationList.invalidate(conversation);
+    else this.#conversationList.invalidate(this.#conversation);
   }
 
   /**
-   * Apply the server's counts. It may not have received the latest read marks of this window yet.
+   * The list has applied counts of the server, which may not have received the latest marks of this window.
    * @param {Wire.Conversation[]} conversations
-   * @param {number} [asOf]
    */
-  setCounts(conversations, asOf) {
-    this.#conversationList.setCounts(conversations, asOf);
+  applyCounts(conversations) {
     const seq = conversations.find(({ id }) => id === this.#conversation)?.last_read_seq;
     // The list ignored them as outdated and has requested a recount.
     if (seq === undefined || this.#conversationList.get(this.#conversation).last_read_seq !== seq) return;
@@ -102,12 +102,6 @@ export class ReadMarks extends Emitter {
     }
   }
 
-  /** Batched. Throttled, not debounced: recounts also happen while messages keep arriving. */
-  recountSoon(id, pause = RECOUNT_PAUSE) {
-    this.#recounts.add(id);
-    if (!this.#timers.has("recount")) this.#timers.set("recount", pause, () => this.#recount());
-  }
-
   // Internal
 
   /** `seq` can be lower: after "mark as unread", the mark stays there until a later message is seen. */
@@ -117,33 +111,13 @@ export class ReadMarks extends Emitter {
     this.emit("read_mark", { seq });
   }
 
-  #showMark(seq, conversation = this.#conversation) {
-    const here = conversation === this.#conversation;
-    const unread = here ? (this.#store?.unreadAfter(seq, WINDOW) ?? null) : null;
-    this.#conversationList.read({ conversation, seq, unread });
+  #showMark(seq) {
+    const unread = this.#store.unreadAfter(seq, WINDOW);
+    this.#conversationList.read({ conversation: this.#conversation, seq, unread });
   }
 
+  /** A lost mark is included in the next one, or resent after the next hello. */
   #send() {
-    const seq = this.#lastRead;
-    if (this.#connection.send({ type: "read", conversation: this.#conversation, seq })) return;
-    if (this.#connection.usesRest) {
-      // A lost mark is included in the next one, or resent after the next hello.
-      this.#rest.post(`conversations/${this.#conversation}/read/`, { seq }).catch(() => {});
-    }
-  }
-
-  async #recount() {
-    const ids = [...this.#recounts];
-    this.#recounts.clear();
-    for (const id of ids) {
-      const asOf = this.#conversationList.asOf(id);
-      try {
-        this.setCounts([await this.#rest.get(`conversations/${id}/`)], asOf);
-      } catch (error) {
-        // No longer accessible, or offline: the next hello has the counts.
-        const { retry, status, retryAfter } = error;
-        if (retry && status) this.recountSoon(id, Math.max(1_000 * retryAfter, RECOUNT_PAUSE));
-      }
-    }
+    return sendMark(this.#conversation, this.#lastRead, { connection: this.#connection, rest: this.#rest });
   }
 }

@@ -49,9 +49,24 @@ export class Rest {
     return this.#ask("DELETE", path);
   }
 
-  async #ask(method, path, body) {
-    const response = await this.#fetch(method, path, body);
-    const answer = await this.#read(response);
+  /**
+   * A request whose response the caller reads. Rejects with an ApiError if the server can't be reached.
+   * @param {{ headers?: Record<string, string>, body?: BodyInit, signal?: AbortSignal }} [request]
+   */
+  async fetch(method, path, request = {}) {
+    const { headers = {}, body, signal = AbortSignal.timeout(PATIENCE) } = request;
+    if (method !== "GET") headers["X-CSRFToken"] = this.#token();
+    headers.Accept = "application/json";
+    try {
+      return await fetch(this.#root + path, { method, headers, body, cache: "no-store", signal });
+    } catch {
+      throw new ApiError({ code: "unreachable", detail: this.#t("error.unreachable"), retry: true });
+    }
+  }
+
+  /** The content of a response. Throws an ApiError if it isn't a success. */
+  async read(response) {
+    const answer = await this.#parse(response);
     if (response.ok) return answer;
     throw new ApiError({
       status: response.status,
@@ -63,25 +78,12 @@ export class Rest {
     });
   }
 
-  async #fetch(method, path, body) {
-    const headers = { Accept: "application/json" };
-    if (method !== "GET") headers["X-CSRFToken"] = this.#token();
-    if (body !== undefined) headers["Content-Type"] = "application/json";
-    try {
-      return await fetch(this.#root + path, {
-        method,
-        headers,
-        body: body === undefined ? undefined : JSON.stringify(body),
-        credentials: "same-origin",
-        cache: "no-store",
-        signal: AbortSignal.timeout?.(PATIENCE),
-      });
-    } catch {
-      throw new ApiError({ code: "unreachable", detail: this.#t("error.unreachable"), retry: true });
-    }
+  async #ask(method, path, body) {
+    const headers = body === undefined ? {} : { "Content-Type": "application/json" };
+    return this.read(await this.fetch(method, path, { headers, body: JSON.stringify(body) }));
   }
 
-  async #read(response) {
+  async #parse(response) {
     if (response.status === 204) return null;
     try {
       return await response.json();

@@ -1,36 +1,34 @@
-// Sends the records of the outbox, over the socket or with HTTP requests, and shows them in the store.
+// Sends the records of the outbox, over the socket or with HTTP requests.
+//
+// Emits:
+//   posted   {conversation, message}   a message as the answer to an HTTP request has it
 
 import { ApiError } from "chatty/chat/rest.js";
+import { Emitter } from "chatty/lib/emitter.js";
 
 const ANSWER = 15_000; // ms to wait for `sent` before sending the same key again
 
-export class Sender {
+export class Sender extends Emitter {
   #me;
-  #conversation;
   /** @type {import("chatty/chat/connection.js").Connection} */
   #connection;
   #rest;
-  /** @type {import("chatty/chat/store.js").Store} */
-  #store;
+  /** @type {import("chatty/chat/outbox.js").Outbox | null} */
   #outbox = null;
   #t;
   #answers = new Map(); // key -> {resolve, reject, timer} of sends without an answer yet
 
-  constructor({ me, conversation, connection, rest, store, t }) {
+  constructor({ me, connection, rest, t }) {
+    super();
     this.#me = me;
-    this.#conversation = conversation;
     this.#connection = connection;
     this.#rest = rest;
-    this.#store = store;
     this.#t = t;
   }
 
   /** Start `outbox`, which must have been created with createDeliver(). */
   async use(outbox) {
     this.#outbox = outbox;
-    outbox.on("change", (change) => this.#showPending(change));
-    outbox.on("sent", ({ record, answer }) => this.#showSent(record, answer));
-    outbox.on("discarded", ({ record }) => this.#store?.drop(record.key));
     await outbox.connect();
   }
 
@@ -40,19 +38,22 @@ export class Sender {
 
   /** The `deliver` function of an Outbox. */
   createDeliver() {
-    const deliver = (record) =>
-      this.#connection.online ? this.#deliverBySocket(record) : this.#deliverByRest(record);
+    const deliver = async (record) => {
+      let content = contentOf(record);
+      if (content.files) {
+        const uploads = await import("chatty/chat/uploads.js");
+        content = await uploads.finishUploads(content, this.#rest, this.#t, this.#outbox);
+      }
+      return this.#connection.online
+        ? this.#deliverBySocket(record, content)
+        : this.#deliverByRest(record, content);
+    };
     deliver.ready = () => this.#connection.ready;
     return deliver;
   }
 
   get outbox() {
     return this.#outbox;
-  }
-
-  /** `content`: the fields of the message, by their names on the wire. */
-  send(content) {
-    return this.#outbox.add({ ...content, conversation: this.#conversation });
   }
 
   /** Send what is queued now rather than after the current delay. */
@@ -91,22 +92,21 @@ export class Sender {
 
   // Internal
 
-  #deliverBySocket(record) {
+  #deliverBySocket({ conversation, key }, content) {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#loseAnswer(record.key), ANSWER);
-      this.#answers.set(record.key, { resolve, reject, timer });
-      const { conversation, key } = record;
+      const timer = setTimeout(() => this.#loseAnswer(key), ANSWER);
+      this.#answers.set(key, { resolve, reject, timer });
       /** @type {Wire.Send} */
-      const frame = { ...contentOf(record), type: "send", conversation, key };
+      const frame = { ...content, type: "send", conversation, key };
       if (!this.#connection.send(frame)) this.#loseAnswer(key);
     });
   }
 
-  async #deliverByRest(record) {
-    const path = `conversations/${record.conversation}/messages/`;
+  async #deliverByRest({ conversation, key }, content) {
+    const path = `conversations/${conversation}/messages/`;
     /** @type {Wire.Message} */
-    const message = await this.#rest.post(path, { ...contentOf(record), key: record.key });
-    if (record.conversation === this.#conversation) this.#store?.merge([message]);
+    const message = await this.#rest.post(path, { ...content, key });
+    this.emit("posted", { conversation, message });
     return { id: message.id, seq: message.seq, version: message.version };
   }
 
@@ -122,17 +122,6 @@ export class Sender {
   #loseAnswer(key) {
     const detail = this.#t("error.unreachable");
     this.#settle(key, ({ reject }) => reject(new ApiError({ code: "unreachable", detail, retry: true })));
-  }
-
-  #showPending({ conversation, key }) {
-    if (conversation !== this.#conversation || !this.#store) return;
-    const entry = this.#outbox.entry(key);
-    if (entry) this.#store.addPending(entry);
-    else if (this.#store.getPending(key)?.state !== "sent") this.#store.drop(key);
-  }
-
-  #showSent(record, answer) {
-    if (record.conversation === this.#conversation) this.#store?.settle(record.key, answer);
   }
 }
 

@@ -2,21 +2,24 @@
 //
 // Emits:
 //   status {state, code?}  "connecting" | "online" | "waiting" (for the next attempt) | "stopped"
-//                          | "off" (after disconnect()); `code`: of the close that led to it
+//                          | "off" (after disconnect()); `code`: of the close that led to it.
+//                          After TOO_MANY_SOCKETS, "stopped" ends when another window has been closed
 //   hello  frame           the server accepted the connection, and send() works from now on
 //   frame  frame           every other frame
 //   renew  {}              check the session before reconnecting, then call resume()
 
 import { reconnectDelay } from "chatty/lib/backoff.js";
+import { elapsedSince, momentNow } from "chatty/lib/elapsed.js";
 import { Emitter } from "chatty/lib/emitter.js";
-import { afterClose, SUBPROTOCOL } from "chatty/chat/protocol.js";
+import { afterClose, SUBPROTOCOL, TOO_MANY_SOCKETS } from "chatty/chat/protocol.js";
 
 const OPENING = 15_000; // ms for the handshake and the hello
 const SILENCE = 60_000; // ms without any frame before the socket counts as dead (heartbeat: every 25 s)
 const CHECK_AFTER = 30_000; // ms of silence after which a page that wakes up sends a ping
 const ANSWER = 5_000; // ms to wait for the pong
+const ANSWER_OFFLINE = 1_000; // ms, after the browser has said that there is no network
 const PROMPT = 3; // failed attempts in a row up to which resume() reconnects immediately
-const WAIT = 30_000; // ms to wait after 4429 without retry_after, and after "renew"
+const WAIT = 30_000; // ms to wait after 4429 without retry_after, after "renew" and TOO_MANY_SOCKETS
 
 export class Socket extends Emitter {
   #url;
@@ -27,8 +30,8 @@ export class Socket extends Emitter {
   #state = "off";
   #code; // of the last close
   #attempt = 0;
-  #downSince = 0;
-  #lastHeard = 0;
+  #downSince = null;
+  #lastHeard = null;
   #retryAfter = 0; // ms, from the server
   #everOpen = false;
   #failedAttempts = 0; // attempts in a row without a hello
@@ -44,7 +47,7 @@ export class Socket extends Emitter {
   connect() {
     if (this.#state !== "off") return;
     this.#listen();
-    this.#downSince = Date.now();
+    this.#downSince = momentNow();
     this.#open();
   }
 
@@ -93,7 +96,16 @@ export class Socket extends Emitter {
     if (this.#state === "waiting" && this.#failedAttempts < PROMPT) this.#open();
   }
 
+  /** Try again after TOO_MANY_SOCKETS: other windows may have been closed. */
+  retry() {
+    if (this.#isCrowded) this.#open();
+  }
+
   // Internal
+
+  get #isCrowded() {
+    return this.#state === "stopped" && this.#code === TOO_MANY_SOCKETS;
+  }
 
   #open() {
     this.#drop(1000);
@@ -119,7 +131,7 @@ export class Socket extends Emitter {
     } catch {
       return; // not from Chatty; a missing heartbeat will show if the connection is broken
     }
-    this.#lastHeard = Date.now();
+    this.#lastHeard = momentNow();
     if (this.online) this.#expectWithin(SILENCE);
     if (frame.type === "hello") this.#onHello(frame);
     else this.#onFrame(frame);
@@ -146,12 +158,13 @@ export class Socket extends Emitter {
   }
 
   #onClose(code) {
-    if (this.#state === "online") this.#downSince = Date.now();
+    if (this.#state === "online") this.#downSince = momentNow();
     else this.#failedAttempts += 1;
     this.#drop(1000);
     const next = afterClose(code);
     if (next === "stop") {
       this.#setState("stopped", code);
+      if (this.#isCrowded) this.#retryWhileVisible();
     } else if (next === "renew") {
       this.#setState("waiting", code);
       // Reconnect after a while even if resume() is never called.
@@ -165,7 +178,7 @@ export class Socket extends Emitter {
   }
 
   #backOff() {
-    const delay = reconnectDelay(this.#attempt, Date.now() - this.#downSince, this.#random);
+    const delay = reconnectDelay(this.#attempt, elapsedSince(this.#downSince), this.#random);
     this.#attempt += 1;
     return Math.max(delay, this.#retryAfter);
   }
@@ -173,6 +186,13 @@ export class Socket extends Emitter {
   #openAfter(delay) {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#open(), delay);
+  }
+
+  /** Only in windows that are looked at, so that hidden ones don't take their place. */
+  #retryWhileVisible() {
+    clearTimeout(this.#timer);
+    const work = () => document.visibilityState === "visible" && this.retry();
+    this.#timer = setTimeout(work, WAIT * (1 + this.#random() / 4));
   }
 
   /** Treat the connection as dead unless a frame arrives within `patience` ms. */
@@ -183,11 +203,12 @@ export class Socket extends Emitter {
 
   /** The page woke up or the network changed: the socket may be dead without a close event. */
   #checkAlive() {
-    if (this.#state === "waiting") {
+    if (this.#state === "waiting" || this.#isCrowded) {
+      if (!navigator.onLine) return; // the next attempt can wait
       this.#attempt = 0;
       this.#open();
     } else if (this.online && this.send({ type: "ping" })) {
-      this.#expectWithin(ANSWER);
+      this.#expectWithin(navigator.onLine ? ANSWER : ANSWER_OFFLINE);
     }
   }
 
@@ -212,7 +233,8 @@ export class Socket extends Emitter {
     const { signal } = ending;
     const awake = () => {
       if (document.visibilityState !== "visible") return;
-      if (this.#state === "waiting" || Date.now() - this.#lastHeard > CHECK_AFTER) this.#checkAlive();
+      if (this.#state === "waiting" || this.#isCrowded || elapsedSince(this.#lastHeard) > CHECK_AFTER)
+        this.#checkAlive();
     };
     addEventListener("online", () => this.#checkAlive(), { signal });
     addEventListener("offline", () => this.#checkAlive(), { signal });

@@ -14,6 +14,7 @@
 // update of a message is copied into all known quotes of it, even if the message is outside the window,
 // and a late response does not overwrite a newer quote.
 
+import { isLiveText } from "chatty/chat/live_text.js";
 import { Emitter } from "chatty/lib/emitter.js";
 
 export class Store extends Emitter {
@@ -345,12 +346,4 @@ export class Store extends Emitter {
     this.#touched.clear();
     this.emit("change", { ids: [...new Set(ids)], keys, replaced });
   }
-}
-
-/**
- * True for a text message that is not deleted: only those count as unread.
- * @param {Wire.Message} message
- */
-export function isLiveText(message) {
-  return message.kind === "text" && !message.deleted_at;
 }

@@ -16,7 +16,7 @@ export class Emitter {
       try {
         listener(detail);
       } catch (error) {
-        globalThis.reportError?.(error);
+        reportError(error);
       }
     }
   }
@@ -28,18 +28,23 @@ export class Emitter {
  */
 export class BufferedEmitter extends Emitter {
   #buffer = [];
+  #stops = [];
 
   constructor(...sources) {
     super();
     for (const [source, ...types] of sources) {
-      for (const type of types) source.on(type, (detail) => this.#receive(type, detail));
+      for (const type of types) this.#stops.push(source.on(type, (detail) => this.#receive(type, detail)));
     }
+  }
+
+  disconnect() {
+    for (const stop of this.#stops) stop();
   }
 
   replay() {
     const buffer = this.#buffer;
     this.#buffer = null;
-    for (const each of buffer) this.emit(...each);
+    for (const each of buffer ?? []) this.emit(...each);
   }
 
   #receive(...event) {

@@ -2,7 +2,7 @@
 
 const INVISIBLE =
   // biome-ignore lint/suspicious/noMisleadingCharacterClass: matching single code points is intended.
-  /[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0]+/g;
+  /[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\u{e0000}-\u{e0fff}]+/gu;
 
 // In JavaScript, U+FEFF is white space. On the server it is an invisible character like others.
 const BLANK_LINES = /^(?:[^\S\n\ufeff]*\n)+/;
@@ -25,6 +25,11 @@ export function isBlank(text) {
 /** True if a message is shown larger. */
 export function isOnlyEmoji(text) {
   return ONLY_EMOJI.test(text);
+}
+
+/** True if only the beginning of a message is shown at first. */
+export function isLong(text) {
+  return text.length > 1_500 || text.split("\n").length > 20;
 }
 
 /** The length as the server counts it: code points of the tidied text, not UTF-16 units. */

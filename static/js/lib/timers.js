@@ -2,6 +2,7 @@
 
 export class Timers {
   #timers = new Map();
+  #isClosed = false;
 
   has(name) {
     return this.#timers.has(name);
@@ -9,6 +10,7 @@ export class Timers {
 
   set(name, delay, work) {
     this.clear(name);
+    if (this.#isClosed) return;
     this.#timers.set(
       name,
       setTimeout(() => {
@@ -23,8 +25,9 @@ export class Timers {
     this.#timers.delete(name);
   }
 
-  clearAll() {
-    for (const timer of this.#timers.values()) clearTimeout(timer);
-    this.#timers.clear();
+  /** Clear all, and set none from now on: requests may still be running whose answers would set one. */
+  close() {
+    this.#isClosed = true;
+    for (const name of [...this.#timers.keys()]) this.clear(name);
   }
 }

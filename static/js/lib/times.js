@@ -5,27 +5,30 @@ const GROUP_SPAN = 5 * 60 * 1000; // ms: maximum time between two messages of on
 export class Times {
   #zone;
   #language;
+  #cycle;
   #formats = new Map();
 
-  /** `zone` is an IANA name; if empty or unknown to this browser, the browser's own zone is used. */
-  constructor({ zone = "", language = "en" } = {}) {
+  /**
+   * `zone` is an IANA name; if empty or unknown to this browser, the browser's own zone is used. `cycle`: "h12" or "h23".
+   * @param {{ zone?: string, language?: string, cycle?: any }} [reader]
+   */
+  constructor({ zone = "", language = "en", cycle = "h23" } = {}) {
+    this.#cycle = cycle;
     this.#zone = usableZone(zone);
     this.#language = usableLanguage(language);
   }
 
   /** "2026-11-23": the date in the reader's time zone. */
   dayKey(moment) {
-    return this.#format("key", "en-CA", {
-      year: "numeric",
-      month: "2-digit",
-      day: "2-digit",
-    }).format(new Date(moment));
+    // From "23/11/2026". Not "en-CA", which some browsers format as American English.
+    return this.#format("key", "en-GB").format(new Date(moment)).split("/").reverse().join("-");
   }
 
   /** "Monday 23 November", plus the year if it differs from that of `now`, as the server formats it. */
   day(moment, now = Date.now()) {
     const options = { weekday: "long", day: "numeric", month: "long" };
-    const day = this.#format("day", this.#language, options).format(new Date(moment));
+    const text = this.#format("day", this.#language, options).format(new Date(moment));
+    const day = this.#language === "en-GB" ? text.replace(",", "") : text; // only some browsers add it
     const [year, thisYear] = [moment, now].map((each) => this.dayKey(each).slice(0, 4));
     return year === thisYear ? day : `${day} ${year}`; // browsers would add a comma in English
   }
@@ -36,16 +39,17 @@ export class Times {
     return Math.round(days / 86_400_000);
   }
 
-  /** "15:38" in every language, as the server formats it. */
+  /** "15:38" or "3:38 pm" in every language, as the server formats it. */
   clock(moment) {
-    return this.#format("clock", "en-GB", { hour: "2-digit", minute: "2-digit" }).format(new Date(moment));
+    const options = { hour: "numeric", minute: "2-digit", hourCycle: this.#cycle };
+    const text = this.#format("clock", "en-US", options).format(new Date(moment));
+    return text.replace(/\s/, " ").toLowerCase(); // some browsers write a narrow space before "PM"
   }
 
   /** "23 November 2026 at 15:38", for titles. */
   full(moment) {
-    return this.#format("full", this.#language, { dateStyle: "long", timeStyle: "short" }).format(
-      new Date(moment),
-    );
+    const options = { dateStyle: "long", timeStyle: "short" };
+    return this.#format("full", this.#language, options).format(new Date(moment));
   }
 
   /** True if a message at `moment` can be grouped with one at `before`. */

@@ -1,5 +1,6 @@
 // Announces new messages to screen readers, in batches: author and text, and what notices say.
 
+import { announce } from "chatty/views/live_region.js";
 import { t, tn, noticeText } from "chatty/views/i18n.js";
 
 const TOGETHER = 900; // ms within which messages are announced together
@@ -7,14 +8,12 @@ const SPELT_OUT = 3; // more messages than this are announced as a number, witho
 
 export class Announcer {
   #chat;
-  #place;
   #waiting = [];
   #timer = null;
   #stop = null;
 
-  constructor({ chat, place }) {
+  constructor({ chat }) {
     this.#chat = chat;
-    this.#place = place;
   }
 
   connect() {
@@ -40,7 +39,7 @@ export class Announcer {
     const last = waiting.findLast((each) => !isText(each));
     const some =
       waiting.length > SPELT_OUT ? waiting.filter((each) => isText(each) || each === last) : waiting;
-    this.#place.textContent = count > SPELT_OUT ? tn("new", count) : some.map(textOf).join(" ");
+    announce(count > SPELT_OUT ? tn("new", count) : some.map(textOf).join(" "));
   }
 }
 

@@ -4,8 +4,8 @@
 import { element } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
 
-export function preview(field) {
-  const avatar = document.querySelector(".portrait > .avatar");
+export function connect(field) {
+  const avatar = field.closest(".portrait").querySelector(".avatar");
   const saved = avatar.querySelector("img");
   const max = Number(field.dataset.max); // bytes
   let address = null;

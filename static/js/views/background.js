@@ -1,31 +1,17 @@
-// Registers the service worker, which serves the offline page, and loads notifications if they are
-// enabled, and their settings or the offer to enable them.
+// Loads notifications if they are enabled, and the offer to enable them.
 
 import { loadPrefs } from "chatty/lib/notification_prefs.js";
 import { view } from "chatty/views/dom.js";
 
-export function startBackground({ me, scope, chat, conversationList }) {
-  const worker = navigator.serviceWorker;
-  // Fails on plain HTTP and where it is blocked. Pages work without it.
-  worker?.register("/service-worker.js").catch(() => {});
-  worker?.ready.then(({ active }) => worker.controller ?? active.postMessage("claim"));
-  const prefs = () => loadPrefs(me);
+/** @param {import("chatty/views/page.js").Page} page */
+export function connect(_element, page) {
   let started = !navigator.locks;
-  const start = async () => {
-    if (started) return;
+  const notify = () => {
+    if (!started) view("notifier").then(({ startNotifier }) => startNotifier(page));
     started = true;
-    const [{ Notifier }, notifications, sound] = await Promise.all(
-      ["notifier", "system_notifications", "notification_sound"].map(view),
-    );
-    new Notifier({ me, scope, conversationList, chat, prefs, notifications, sound }).connect();
   };
-  const { banners, sound, settled } = prefs();
-  if (banners || sound) start();
-  const place = document.getElementById("notify-settings");
-  const line = document.getElementById("notify-offer");
-  if (!place && settled) return;
-  view("notification_settings").then(({ NotificationSettings, offer }) => {
-    if (place) new NotificationSettings({ place, me, onTurnedOn: start }).connect();
-    else offer(line, me);
-  });
+  const { banners, sound, settled } = loadPrefs(page.me.id);
+  if (banners || sound) notify();
+  if (!settled) view("notification_offer").then(({ offer }) => offer(page.me.id));
+  return { notify };
 }

@@ -1,11 +1,23 @@
 // The total unread count in the title, the favicon and the app badge, visible from other tabs.
 
-export class Badge {
+import { view } from "chatty/views/dom.js";
+
+/** @param {import("chatty/views/page.js").Page} page */
+export function connect(_element, page) {
+  const badge = new Badge({ conversationList: page.conversationList });
+  badge.connect();
+  page.on("shown", ({ title }) => (badge.title = title));
+  return badge;
+}
+
+class Badge {
   #conversationList;
   #title = document.title;
+  #cover = "";
   #icon = document.querySelector('link[rel="icon"][type="image/svg+xml"]');
   #plain;
   #shown = "";
+  #number = ""; // in the icon, or about to be
 
   constructor({ conversationList }) {
     this.#conversationList = conversationList;
@@ -15,7 +27,12 @@ export class Badge {
   connect() {
     this.#conversationList.on("change", () => this.#show());
     this.#show();
-    return this;
+  }
+
+  /** Show the title of something that covers the page, until it is "". */
+  cover(title) {
+    this.#cover = title;
+    this.#show();
   }
 
   /** The conversation was renamed. */
@@ -28,7 +45,8 @@ export class Badge {
   #show() {
     const { count, more } = this.#conversationList.total();
     const shown = count ? `${count}${more ? "+" : ""}` : "";
-    const title = shown ? `(${shown}) ${this.#title}` : this.#title;
+    const own = this.#cover || this.#title;
+    const title = shown ? `(${shown}) ${own}` : own;
     if (document.title !== title) document.title = title;
     if (this.#shown === shown) return;
     this.#shown = shown;
@@ -43,11 +61,12 @@ export class Badge {
 
   #showIcon(number) {
     if (!this.#icon) return;
-    this.#icon.href = number ? `data:image/svg+xml,${encodeURIComponent(drawing(number))}` : this.#plain;
+    this.#number = number;
+    if (!number) this.#icon.href = this.#plain;
+    else view("badge_icon").then(({ iconWith }) => this.#setIcon(number, iconWith(number)));
   }
-}
 
-function drawing(number) {
-  const size = number.length > 1 ? 30 : 36;
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><path d="M32 4a28 28 0 1 1-13.5 52.5L4 60l3.5-14.5A28 28 0 0 1 32 4z" fill="#4f39f6"/><circle cx="42" cy="42" r="22" fill="#d4183d"/><text x="42" y="53" font-family="system-ui,sans-serif" font-weight="700" font-size="${size}" text-anchor="middle" fill="#fff">${number}</text></svg>`;
+  #setIcon(number, address) {
+    if (number === this.#number) this.#icon.href = address;
+  }
 }

@@ -2,7 +2,8 @@
 // becomes inaccessible or read-only.
 
 import { bodyLength, isBlank, tidyBody } from "chatty/lib/text.js";
-import { fill, slot } from "chatty/views/dom.js";
+import { fill, grow, hasModifier, isTouch, slot } from "chatty/views/dom.js";
+import { announce } from "chatty/views/live_region.js";
 import { t, tn } from "chatty/views/i18n.js";
 
 const WARNING = 200; // characters left at which the counter appears
@@ -13,9 +14,7 @@ export class Composer {
   #box; // the textarea
   #chat;
   #drafts;
-  #conversation;
   #max;
-  #store;
   #reply = null; // {id, author, excerpt}
   #editLast;
   #onSent;
@@ -30,13 +29,11 @@ export class Composer {
    * editing. It returns a promise that settles once the editor is open or failed to load, or false if
    * there is no such message.
    */
-  constructor({ form, chat, drafts, store, conversation, onSent, editLast }) {
+  constructor({ form, chat, drafts, onSent, editLast }) {
     this.#form = form;
     this.#box = form.elements.body;
     this.#chat = chat;
     this.#drafts = drafts;
-    this.#store = store;
-    this.#conversation = conversation;
     this.#max = Number(this.#box.dataset.max);
     this.#onSent = onSent;
     this.#editLast = editLast;
@@ -59,7 +56,7 @@ export class Composer {
       this.replyTo(null);
     });
     on(window, "storage", (event) => this.#onStorage(event.key));
-    this.#stop = this.#store.on("change", ({ ids }) => this.#updateReply(ids));
+    this.#stop = this.#chat.store.on("change", ({ ids }) => this.#updateReply(ids));
     this.#restore();
     this.#show();
     this.#refreshReply();
@@ -93,7 +90,7 @@ export class Composer {
   }
 
   /**
-   * Stop sending but keep the text. `why`: "removed", "deleted", "archived", or the reason the page must
+   * Stop sending but keep the text. `why`: "removed", "deleted", "archived", "posting", or the reason the page must
    * be reloaded ("foreign", "restored": see chat.js).
    */
   lock(why) {
@@ -168,7 +165,7 @@ export class Composer {
   #isSendKey(event) {
     if (event.ctrlKey || event.metaKey) return true;
     if (event.shiftKey || event.altKey) return false;
-    return !matchMedia("(hover: none) and (pointer: coarse)").matches;
+    return !isTouch.matches;
   }
 
   #onInput() {
@@ -184,7 +181,7 @@ export class Composer {
       return;
     }
     const body = tidyBody(this.#box.value);
-    if (isBlank(body)) {
+    if (isBlank(body) && !this.#content.files) {
       event.preventDefault();
       this.focus();
     } else if (bodyLength(body) > this.#max) {
@@ -240,7 +237,7 @@ export class Composer {
   // Internal: drafts
 
   #restore() {
-    const draft = this.#drafts.read(this.#conversation) ?? {};
+    const draft = this.#drafts.read(this.#chat.id) ?? {};
     const isShared = "shared" in this.#form.dataset; // by another app: it is below the draft
     this.#reply = this.#replyOnPage();
     // Text that the server returned with an error, or that the browser restored, is newer than the draft.
@@ -261,14 +258,14 @@ export class Composer {
   }
 
   #saveDraft() {
-    this.#drafts.write(this.#conversation, { ...this.#content, reply: this.#reply });
+    this.#drafts.write(this.#chat.id, { ...this.#content, reply: this.#reply });
   }
 
   /** Another tab changed the draft: apply it, unless the user is typing here. */
   #onStorage(name) {
-    if (this.#drafts.conversationOf(name) !== this.#conversation) return;
+    if (this.#drafts.conversationOf(name) !== this.#chat.id) return;
     if (document.activeElement === this.#box && document.hasFocus()) return;
-    this.#fill(this.#drafts.read(this.#conversation));
+    this.#fill(this.#drafts.read(this.#chat.id));
   }
 
   // Internal: the quoted message
@@ -285,7 +282,7 @@ export class Composer {
   }
 
   #updateReply(ids) {
-    const quoted = ids.includes(this.#reply?.id) && this.#store.quoteOf(this.#reply.id);
+    const quoted = ids.includes(this.#reply?.id) && this.#chat.store.quoteOf(this.#reply.id);
     if (!quoted) return;
     const { id, author, excerpt, deleted } = quoted;
     this.#reply = { id, author: author?.name ?? "", excerpt: deleted ? t("message.deleted") : excerpt };
@@ -296,18 +293,14 @@ export class Composer {
   // Internal: rendering
 
   #show() {
-    this.#grow();
+    // views/attach.js shows the files, and is loaded if there are any.
+    this.#form.dispatchEvent(new Event("change", { bubbles: this.#content.files }));
+    grow(this.#box);
     const left = this.#max - bodyLength(this.#box.value);
     const counter = slot(this.#form, "counter");
     counter.hidden = left > WARNING;
     counter.classList.toggle("composer__counter--over", left < 0);
     counter.textContent = left < 0 ? tn("composer.over", -left) : tn("composer.left", left);
-  }
-
-  #grow() {
-    if (CSS.supports("field-sizing", "content")) return;
-    this.#box.style.blockSize = "auto";
-    this.#box.style.blockSize = `${this.#box.scrollHeight}px`;
   }
 
   #showReply() {
@@ -324,12 +317,9 @@ export class Composer {
     const place = slot(this.#form, "error");
     place.textContent = text;
     place.hidden = !text;
-    place.setAttribute("role", "alert");
+    place.removeAttribute("role"); // of an error on the page from the server
+    announce(text);
     if (text) this.#box.setAttribute("aria-invalid", "true");
     else this.#box.removeAttribute("aria-invalid");
   }
-}
-
-function hasModifier(event) {
-  return event.shiftKey || event.altKey || event.ctrlKey || event.metaKey;
 }

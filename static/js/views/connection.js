@@ -1,49 +1,73 @@
 // Shows connection problems. Short interruptions are not shown.
 
 import { ACCOUNT_CLOSED, SIGNED_OUT, TOO_MANY_SOCKETS } from "chatty/chat/protocol.js";
-import { element } from "chatty/views/dom.js";
+import { button, element } from "chatty/views/dom.js";
+import { announce } from "chatty/views/live_region.js";
+import { toast } from "chatty/views/toast.js";
 import { t } from "chatty/views/i18n.js";
 
 const PATIENCE = 1_500; // ms offline before anything is shown
 
-export class ConnectionView {
-  #chat;
-  #outbox;
-  #unsent;
-  #place; // for the short status in the top bar; null on pages without a conversation
-  #signIn;
+/** @param {import("chatty/views/page.js").Page} page */
+export function connect(_element, page) {
+  const view = new ConnectionView(page);
+  view.connect();
+  page.on("shown", () => view.moved());
+}
+
+class ConnectionView {
+  /** @type {import("chatty/views/page.js").Page} */
+  #page;
   #bar = null; // for problems with an explanation and an action
   #timer = null;
   #unstored = null; // timer; null while a reload would lose nothing
   #status = {};
+  #isRetried = false; // someone has pressed the button after TOO_MANY_SOCKETS
 
-  constructor({ chat, outbox, unsent, place, signIn }) {
-    this.#chat = chat;
-    this.#outbox = outbox;
-    this.#unsent = unsent;
-    this.#place = place;
-    this.#signIn = signIn;
+  constructor(page) {
+    this.#page = page;
   }
 
   connect() {
-    this.#chat.on("status", (status) => this.#onStatus(status));
-    this.#outbox.on("stored", () => this.#checkStored());
-    this.#onStatus(this.#chat.status); // the status before this module had loaded
-    this.#checkStored();
-    addEventListener("beforeunload", (event) => this.#outbox.stored || event.preventDefault());
+    const { chat } = this.#page;
+    chat.on("status", (status) => this.#onStatus(status));
+    this.#onStatus(chat.status); // the status before this module had loaded
+    this.#page.part("sending").then((sending) => {
+      sending?.outbox.on("stored", () => this.#checkStored());
+      this.#checkStored();
+    });
+    addEventListener("beforeunload", (event) => this.#isStored || event.preventDefault());
     for (const type of ["online", "offline"]) {
       addEventListener(type, () => this.#onStatus(this.#status));
     }
   }
 
+  /** Another page is shown: it has the places for the status, but is without it. */
+  moved() {
+    this.#bar = null;
+    if (!this.#timer) this.#show();
+  }
+
+  /** A reload would lose nothing. */
+  get #isStored() {
+    return this.#page.sending?.outbox.stored ?? true;
+  }
+
+  /** For the short status in the top bar. Null on pages without a conversation. */
+  get #place() {
+    return document.getElementById("connection");
+  }
+
   #onStatus(status) {
     this.#status = status;
+    if (status.state === "stopped" && this.#isRetried) toast.error(t("connection.too_many"));
+    if (status.state !== "connecting") this.#isRetried = false;
     document.documentElement.dataset.connection = status.state;
-    if (status.state === "online" || status.state === "off" || status.state === "stopped") {
+    if (!status.isDown) {
       clearTimeout(this.#timer);
       this.#timer = null;
       this.#show();
-    } else if (this.#place?.textContent) {
+    } else if (this.#place?.textContent || !navigator.onLine) {
       this.#show();
     } else {
       this.#timer ??= setTimeout(() => {
@@ -51,21 +75,17 @@ export class ConnectionView {
         this.#show();
       }, PATIENCE);
     }
-    if (status.blocked) this.#show();
   }
 
   /** Delayed: most messages are sent before anyone could read that they aren't stored. */
   #checkStored() {
     clearTimeout(this.#unstored);
-    this.#unstored = null;
-    if (!this.#outbox.stored) this.#unstored = setTimeout(() => this.#showBar(), PATIENCE);
+    if (!this.#isStored) this.#unstored = setTimeout(() => this.#showBar(), PATIENCE);
     else this.#showBar();
   }
 
   #show() {
-    const { state, blocked } = this.#status;
-    const isDown = state === "connecting" || state === "waiting";
-    const key = !isDown || blocked ? "" : navigator.onLine ? "connection.connecting" : "connection.offline";
+    const key = !this.#status.isDown ? "" : navigator.onLine ? "connection.connecting" : "connection.offline";
     if (this.#place) this.#place.textContent = key && t(key);
     this.#showBar();
   }
@@ -73,24 +93,27 @@ export class ConnectionView {
   #showBar() {
     const name = this.#problem();
     if (this.#bar?.dataset.problem === name) return;
+    const hadFocus = this.#bar?.contains(document.activeElement);
     this.#bar?.remove();
     this.#bar = null;
+    if (hadFocus) document.getElementById("main").focus({ preventScroll: true });
     if (!name) return;
-    this.#bar = element("div", "connection-bar", element("p", "", t(`connection.${name}`)));
+    const text = t(`connection.${name}`);
+    this.#bar = element("div", "connection-bar", element("p", "", text));
     this.#bar.dataset.problem = name;
-    this.#bar.setAttribute("role", "status");
     const action = this.#actionFor(name);
     if (action) this.#bar.append(action);
     document.getElementById("main").prepend(this.#bar);
+    announce(text);
   }
 
   #problem() {
     const { state, code, blocked } = this.#status;
     if (blocked) return "blocked";
-    if (state !== "stopped") return this.#outbox.stored ? "" : "unstored";
-    if (code === SIGNED_OUT) return this.#unsent.size ? "signed_out" : "signed_out_plain";
+    if (code === TOO_MANY_SOCKETS && (state === "stopped" || state === "connecting")) return "too_many";
+    if (state !== "stopped") return this.#isStored ? "" : "unstored";
+    if (code === SIGNED_OUT) return this.#page.sending?.size ? "signed_out" : "signed_out_plain";
     if (code === ACCOUNT_CLOSED) return "closed";
-    if (code === TOO_MANY_SOCKETS) return "too_many";
     return "stopped";
   }
 
@@ -98,9 +121,17 @@ export class ConnectionView {
     if (["closed", "blocked", "unstored"].includes(name)) return null;
     const isSignedOut = name.startsWith("signed_out");
     const text = isSignedOut ? t("connection.signed_out.way") : t(`connection.${name}.way`);
+    if (name === "too_many") return button("button button--quiet", text, () => this.#retry());
     const link = element("a", "button button--quiet", text);
     const here = location.pathname + location.search;
-    link.href = isSignedOut ? `${this.#signIn}?next=${encodeURIComponent(here)}` : here;
+    link.href = isSignedOut ? `${this.#page.data.urls.sign_in}?next=${encodeURIComponent(here)}` : here;
+    link.target = "_self"; // a load: see navigation.js
     return link;
+  }
+
+  /** Works without a reload once another window has been closed. Until then, say that it does not. */
+  #retry() {
+    this.#isRetried = true;
+    this.#page.chat.retry();
   }
 }

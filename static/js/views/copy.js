@@ -1,33 +1,16 @@
-// Copies the text of a message or its link to the clipboard.
+// Copies text to the clipboard. Call it before awaiting anything, or WebKit doesn't allow it.
 
-import { idOf, part } from "chatty/views/dom.js";
 import { toast } from "chatty/views/toast.js";
 import { t } from "chatty/views/i18n.js";
 
-/** Copies the rendered text, without Markdown. */
-export async function copyText(row) {
-  // biome-ignore lint/performance/useDomNodeTextContent: innerText keeps the visible line breaks.
-  await put(part(row, "message__body").innerText.trim());
-  toast.info(t("copied.text"));
-}
-
-export async function copyLink(row) {
-  await put(new URL(`/m/${idOf(row)}/`, location.origin).href);
-  toast.info(t("copied.link"));
-}
-
-export async function copyDraft(text) {
-  await put(text);
-  toast.info(t("copied.text"));
-}
-
-/** The Clipboard API exists only on HTTPS. */
-async function put(text) {
+/** `done`: what to say then. The Clipboard API exists only on HTTPS. */
+export async function copy(text, done = "copied.text") {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
     putByHand(text);
   }
+  toast.info(t(done));
 }
 
 function putByHand(text) {

@@ -6,16 +6,36 @@ import { fill, fromTemplate } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
 
 const ROW = ".message, .notice";
+const CHECK = 30_000; // ms between checks whether a new day has begun
 const NAMES = { 0: "day.today", 1: "day.yesterday" };
 
 export class Days {
   #inner;
   #times;
+  #timer = null;
+  #today = ""; // when the headings were last named; empty before connect()
+  #ending = new AbortController();
 
   /** `inner`: the element that contains the rows. */
   constructor({ inner, times }) {
     this.#inner = inner;
     this.#times = times;
+  }
+
+  /**
+   * Name the headings, and again on every new day. A timer until midnight would be late: it stops while the
+   * device sleeps, and the clock can be corrected.
+   */
+  connect() {
+    const { signal } = this.#ending;
+    document.addEventListener("visibilitychange", () => this.#nameOnNewDay(), { signal });
+    this.#timer = setInterval(() => this.#nameOnNewDay(), CHECK);
+    this.#nameAll();
+  }
+
+  disconnect() {
+    clearInterval(this.#timer);
+    this.#ending.abort();
   }
 
   /** `rows`: those whose heading or group may have changed, with all between them, in order. */
@@ -46,8 +66,13 @@ export class Days {
     row.classList.toggle("message--continued", goesOn);
   }
 
-  /** Update the headings: a page left open past midnight must not keep showing "Today". */
-  name() {
+  #nameOnNewDay() {
+    if (this.#today && this.#times.dayKey(Date.now()) !== this.#today) this.#nameAll();
+  }
+
+  /** A page left open past midnight must not keep showing "Today". */
+  #nameAll() {
+    this.#today = this.#times.dayKey(Date.now());
     for (const heading of this.#inner.querySelectorAll(":scope > .day")) {
       let row = heading.nextElementSibling;
       while (row && !row.matches(ROW)) row = row.nextElementSibling;
@@ -63,6 +88,7 @@ export class Days {
     const [kept, ...extra] = isFirst ? days : [undefined, ...days];
     for (const each of extra) each.remove();
     if (!isFirst) return;
+    this.#nameOnNewDay(); // no second "Today" beside that of yesterday
     const heading = kept ?? fromTemplate("day-template");
     if (!kept) startOf(row).before(heading);
     if (heading.dataset.day === day) return;

@@ -1,7 +1,28 @@
 // DOM helpers for the views.
 
-/** Import a view that is loaded later, or only on some pages. */
-export const view = (name) => import(`chatty/views/${name}.js`);
+import { trusted } from "chatty/lib/trusted_types.js";
+
+/**
+ * Import a view that is loaded later, or only on some pages. If that fails, the window gets "viewerror", and Page
+ * decides whether to try again. `isAwaited`: someone is waiting for it, so a later attempt would be too late.
+ */
+export function view(name, { isAwaited = false } = {}) {
+  return import(`chatty/views/${name}.js`).catch((error) => {
+    const failure = { isAwaited, reconnected: null };
+    dispatchEvent(new CustomEvent("viewerror", { detail: failure }));
+    if (!failure.reconnected) throw error;
+    return failure.reconnected.then(() => view(name));
+  });
+}
+
+/**
+ * The element of `root` with this id, or null. Ids are unique in the page, but a part of a conversation must not
+ * find the one that is shown after it.
+ * @returns {any}
+ */
+export function byId(root, id) {
+  return root.querySelector(`#${CSS.escape(id)}`);
+}
 
 /** The element of `root` with [data-slot=name], or null. */
 export function slot(root, name) {
@@ -29,16 +50,18 @@ export function idOf(row) {
   return Number(row.id.slice(1));
 }
 
-const library = document.createElement("template");
+const library = new DocumentFragment();
 
 /** Add the templates of conversations/web/script_templates.py to those of the page. */
 export function loadTemplates(html) {
-  setServerHtml(library, html);
+  const more = document.createElement("template");
+  setServerHtml(more, html);
+  library.append(more.content);
 }
 
 /** The content of <template id>, from the page or the library. */
 export function templateContent(id) {
-  const found = document.getElementById(id) ?? library.content.getElementById(id);
+  const found = document.getElementById(id) ?? library.getElementById(id);
   return /** @type {HTMLTemplateElement | null} */ (found)?.content;
 }
 
@@ -52,12 +75,9 @@ export function fromTemplate(id) {
   return inside ? document.importNode(inside, true) : null;
 }
 
-/**
- * The only place that assigns innerHTML. `html` must have been rendered and sanitised by the server.
- * Never pass user input.
- */
+/** Replace the content of an element. `html` must have been rendered and sanitised by the server. */
 export function setServerHtml(element, html) {
-  element.innerHTML = html;
+  element.innerHTML = trusted.createHTML(html);
 }
 
 /** Create an element with a class and children (nodes, or strings for text). */
@@ -76,6 +96,19 @@ export function button(className, text, work) {
   return made;
 }
 
+/** Make a textarea as tall as its text, in browsers that don't know `field-sizing`. */
+export function grow(box) {
+  if (CSS.supports("field-sizing", "content")) return;
+  box.style.blockSize = "auto";
+  box.style.blockSize = `${box.scrollHeight + box.offsetHeight - box.clientHeight}px`;
+}
+
+/** The keyboard is on the screen, and opens when a field is focused. */
+export const isTouch = matchMedia("(hover: none) and (pointer: coarse)");
+
+/** Shortcuts have ⌘ in place of Ctrl. */
+export const isMac = /mac|iphone|ipad/i.test(navigator.platform);
+
 /** True while the page is visible and has focus, so someone is probably looking at it. */
 export function isWatched() {
   return document.visibilityState === "visible" && document.hasFocus();
@@ -84,4 +117,9 @@ export function isWatched() {
 /** True for elements that take keyboard input, where shortcuts must not apply. */
 export function isTypedInto(element) {
   return Boolean(element.closest?.("input, textarea, select, [contenteditable]"));
+}
+
+/** True while a modifier key is pressed: most browsers then do something else with a link or a key. */
+export function hasModifier({ ctrlKey, metaKey, shiftKey, altKey }) {
+  return ctrlKey || metaKey || shiftKey || altKey;
 }

@@ -3,7 +3,9 @@
 // overwritten.
 
 import { bodyLength, isBlank, tidyBody } from "chatty/lib/text.js";
-import { element, fromTemplate, idOf, part, setServerHtml, slot } from "chatty/views/dom.js";
+import { element, fromTemplate, grow, idOf, isTouch, part, setServerHtml, slot } from "chatty/views/dom.js";
+import { formatKeys } from "chatty/views/formatting.js";
+import { announce } from "chatty/views/live_region.js";
 import { toast } from "chatty/views/toast.js";
 import { t } from "chatty/views/i18n.js";
 
@@ -11,10 +13,8 @@ const NAME = /^edit\.(\d+)$/; // of a draft
 
 export class Editing {
   #chat;
-  #store;
   #timeline;
   #drafts;
-  #conversation; // id
   #composer;
   #max;
   #canEdit; // (row) => boolean
@@ -24,12 +24,10 @@ export class Editing {
   #bases = new WeakMap(); // editor -> `edited_at` of the message when the edit began
   #stop;
 
-  constructor({ chat, store, timeline, drafts, conversation, composer, max, canEdit }) {
+  constructor({ chat, timeline, drafts, composer, max, canEdit }) {
     this.#chat = chat;
-    this.#store = store;
     this.#timeline = timeline;
     this.#drafts = drafts;
-    this.#conversation = conversation;
     this.#composer = composer;
     this.#max = max;
     this.#canEdit = canEdit;
@@ -38,14 +36,14 @@ export class Editing {
   // Lifecycle
 
   connect() {
-    this.#stop = this.#store.on("change", ({ ids }) => {
+    this.#stop = this.#chat.store.on("change", ({ ids }) => {
       this.#closeDeleted(ids);
       this.#trackRemoved();
       this.#reopen(ids);
     });
     for (const name of this.#drafts.names()) {
       const id = Number(name.match(NAME)?.[1] ?? 0);
-      if (id && this.#drafts.read(name)?.conversation === this.#conversation) this.#unsaved.add(id);
+      if (id && this.#drafts.read(name)?.conversation === this.#chat.id) this.#unsaved.add(id);
     }
     this.resume();
   }
@@ -84,12 +82,17 @@ export class Editing {
       event.preventDefault();
       this.#save(row, editor);
     });
-    box.addEventListener("input", () => this.#saveDraft(id, editor));
+    box.addEventListener("input", () => {
+      grow(box);
+      this.#saveDraft(id, editor);
+    });
+    formatKeys(box); // before the keys of the editor
     editor.addEventListener("keydown", (event) => this.#onKeydown(event, row, editor));
     editor.querySelector("[data-action=cancel]").addEventListener("click", () => this.#cancel(row));
     if (opener) this.#openers.set(editor, opener);
     row.classList.add("message--editing");
     part(row, "message__body").after(editor);
+    grow(box);
     if (draft && draft.edited_at !== message.edited_at && draft.body !== message.body) {
       this.#showConflict(editor, message);
     }
@@ -102,6 +105,7 @@ export class Editing {
     const early = this.#composer.takeEarly();
     if (early) {
       box.value += early;
+      grow(box);
       this.#saveDraft(id, editor);
     }
     box.focus();
@@ -124,10 +128,11 @@ export class Editing {
     for (const id of ids) {
       const row = this.#unsaved.has(id) && this.#timeline.row(id);
       if (!row) continue;
-      if (!this.#drafts.read(nameOf(id)))
+      if (!this.#drafts.read(nameOf(id))) {
         this.#unsaved.delete(id); // discarded in the meantime
-      else if (row.classList.contains("message--deleted")) this.#moveToComposer(id);
-      else if (this.#canEdit(row)) {
+      } else if (row.classList.contains("message--deleted")) {
+        this.#moveToComposer(id);
+      } else if (this.#canEdit(row)) {
         this.open(row, { focus: false }).catch(() => {}); // retried when the message changes
       }
     }
@@ -167,8 +172,8 @@ export class Editing {
 
   #saveDraft(id, editor, { even = false } = {}) {
     const body = editor.elements.body.value;
-    const isChanged = even || body !== this.#store.get(id)?.body;
-    const draft = { body, edited_at: this.#bases.get(editor), conversation: this.#conversation };
+    const isChanged = even || body !== this.#chat.store.get(id)?.body;
+    const draft = { body, edited_at: this.#bases.get(editor), conversation: this.#chat.id };
     this.#drafts.write(nameOf(id), isChanged && body ? draft : {});
   }
 
@@ -177,7 +182,12 @@ export class Editing {
     if (event.key === "Escape") {
       event.stopPropagation();
       this.#cancel(row);
-    } else if (event.key === "Enter" && !event.shiftKey && event.target.matches("textarea")) {
+    } else if (
+      event.key === "Enter" &&
+      !event.shiftKey &&
+      !isTouch.matches &&
+      event.target.matches("textarea")
+    ) {
       event.preventDefault();
       editor.requestSubmit();
     }
@@ -186,7 +196,7 @@ export class Editing {
   async #save(row, editor) {
     const id = idOf(row);
     const body = tidyBody(editor.elements.body.value);
-    if (isBlank(body)) return showError(editor, t("edit.empty"));
+    if (isBlank(body) && !this.#chat.store.get(id)?.files) return showError(editor, t("edit.empty"));
     if (bodyLength(body) > this.#max) {
       const max = this.#max.toLocaleString(document.documentElement.lang);
       return showError(editor, t("composer.too_long", { max }));
@@ -252,4 +262,5 @@ function showError(editor, text) {
   const place = slot(editor, "error");
   place.textContent = text;
   place.hidden = !text;
+  announce(text);
 }

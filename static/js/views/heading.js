@@ -1,15 +1,17 @@
 // The name and topic of the open conversation, at the top and in the title of the page.
 
-import { setText } from "chatty/views/dom.js";
+import { byId, setText } from "chatty/views/dom.js";
 
 export class Heading {
+  #root;
   #conversation; // id
   #conversationList;
   #badge;
   #stop;
 
   /** `badge` adds the unread count to the title. */
-  constructor({ conversation, conversationList, badge }) {
+  constructor({ root, conversation, conversationList, badge }) {
+    this.#root = root;
     this.#conversation = conversation;
     this.#conversationList = conversationList;
     this.#badge = badge;
@@ -27,9 +29,9 @@ export class Heading {
   #show() {
     const { name, topic } = this.#conversationList.get(this.#conversation) ?? {};
     if (!name) return;
-    setText(document.getElementById("conversation-name"), name);
-    this.#badge.title = `${name} · Chatty`;
-    const place = document.getElementById("topic"); // groups only
+    setText(byId(this.#root, "conversation-name"), name);
+    if (this.#badge) this.#badge.title = `${name} · Chatty`;
+    const place = byId(this.#root, "topic"); // groups only
     if (place) setText(place, topic ? ` · ${topic}` : "");
   }
 }

@@ -3,7 +3,7 @@
 import { templateContent } from "chatty/views/dom.js";
 
 const TRANSLATIONS = new Map();
-const VARIED = ["role", "access"]; // kinds of notices with a sentence for each new value
+let rules = null;
 
 function load() {
   for (const entry of templateContent("translations")?.querySelectorAll("[data-i18n]") ?? []) {
@@ -20,17 +20,30 @@ export function t(name, values = {}) {
 
 /** The text of a system message in the page's language. Unknown kinds use the text from the server. */
 export function noticeText({ kind, author, notice: { text, data } }) {
-  const variant = kind === "topic" ? !data.new && "none" : VARIED.includes(kind) && data[kind];
+  const variant = variantOf(kind, data);
   const name = `notice.${kind}${variant ? `.${variant}` : ""}`;
   const values = { who: author?.name ?? "Chatty", whom: data.name ?? "", new: data.new ?? "" };
   const translated = t(name, values);
   return translated === name ? text : translated;
 }
 
-/** Pluralise: "name.one", "name.other", ... by the plural rules of the page's language. */
+function variantOf(kind, data) {
+  if (kind === "topic") return !data.new && "none";
+  // A notice with a sentence for each new value has it by the name of its kind: "role", "access", "joined".
+  if (kind !== "permissions") return data[kind];
+  const hasOne = data.setting === "slow_mode" && data.new;
+  return hasOne ? data.setting : `${data.setting}.${data.new}`;
+}
+
+/**
+ * The string `name` for a number, in the plural form of the page's language. Its catalogue has as many forms as
+ * it needs ("name.0", "name.1", ...). "form_of" has the form of each number from 0 on, and at last that of a
+ * million (conversations/web/script_plurals.py). Intl knows which numbers have the same form.
+ */
 export function tn(name, count, values = {}) {
-  const form = new Intl.PluralRules(document.documentElement.lang || "en").select(count);
-  if (!TRANSLATIONS.size) load();
-  const chosen = TRANSLATIONS.has(`${name}.${form}`) ? form : "other";
-  return t(`${name}.${chosen}`, { n: count, ...values });
+  rules ??= new Intl.PluralRules(document.documentElement.lang || "en");
+  const category = rules.select(count);
+  const forms = [...t("form_of")];
+  const form = forms.find((_, number) => rules.select(number) === category) ?? forms.at(-1);
+  return t(`${name}.${form}`, { n: count, ...values });
 }

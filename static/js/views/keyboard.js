@@ -1,7 +1,7 @@
 // Keyboard navigation in the message list: arrows or j/k to move, one key per action, and Tab stops in
 // only one message.
 
-import { isTypedInto } from "chatty/views/dom.js";
+import { byId, isTypedInto } from "chatty/views/dom.js";
 
 const ACTION_OF_KEY = {
   r: "reply",
@@ -17,11 +17,14 @@ export class Keyboard {
   #timeline;
   #actions;
   #composer;
-  #box = document.getElementById("timeline");
+  #root;
+  #box;
   #current = null; // the row with Tab stops
   #ending = new AbortController();
 
-  constructor({ timeline, actions, composer }) {
+  constructor({ root, timeline, actions, composer }) {
+    this.#root = root;
+    this.#box = byId(root, "timeline");
     this.#timeline = timeline;
     this.#actions = actions;
     this.#composer = composer;
@@ -53,15 +56,15 @@ export class Keyboard {
     }
     // Focusing these would scroll to them, and they load by themselves on scrolling near. So they are
     // Tab stops only after an error.
-    for (const link of document.querySelectorAll("#older a, #newer a")) {
-      link.tabIndex = link.closest("nav").querySelector(".timeline__error") ? 0 : -1;
+    for (const link of this.#root.querySelectorAll("#older a, #newer a, .day a")) {
+      link.tabIndex = link.closest("nav")?.querySelector(".timeline__error") ? 0 : -1;
     }
     if (this.#current) this.#actions.place(this.#current);
     for (const row of rows) {
       const tabIndex = row === this.#current ? 0 : -1;
       row.tabIndex = tabIndex;
-      for (const press of row.querySelectorAll("a, button")) {
-        if (!press.closest(".editor, .picker")) press.tabIndex = tabIndex;
+      for (const press of row.querySelectorAll("a, button, input, pre, .table")) {
+        if (!press.closest(".editor")) press.tabIndex = tabIndex;
       }
     }
   }
@@ -69,7 +72,7 @@ export class Keyboard {
   #onKeydown(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const { target, key } = event;
-    if (isTypedInto(target) || target.closest(".picker, .message-menu, [aria-expanded=true]")) return;
+    if (isTypedInto(target) || target.closest(".message-menu, [aria-expanded=true]")) return;
     // With focus on the list itself, arrows scroll as usual and j/k focus a message. A message's buttons
     // and links count as the message, since Shift+Tab from the composer focuses one of them.
     const row = target.closest(".message, .notice");
@@ -86,7 +89,7 @@ export class Keyboard {
   }
 
   #step(row, step, event) {
-    const rows = this.#timeline.rows();
+    const rows = this.#timeline.rows().filter((each) => !each.matches(".notice--folded"));
     const next = row ? rows[rows.indexOf(row) + step] : rows.at(-1);
     if (!next) return;
     event.preventDefault();

@@ -1,48 +1,53 @@
 // The bar that replaces the composer when the conversation is inaccessible or read-only.
 
-import { button, element } from "chatty/views/dom.js";
+import { parsePage } from "chatty/lib/pages.js";
+import { button, byId, element } from "chatty/views/dom.js";
+import { announce } from "chatty/views/live_region.js";
+import { copy } from "chatty/views/copy.js";
 import { t } from "chatty/views/i18n.js";
+import { PASSING } from "chatty/views/permissions.js";
 
 /**
- * `change`: "removed", "deleted", "archived", "foreign" (the browser is signed in as someone else) or
- * "restored" (the server restored a backup). `composer`: the locked composer, or null. Only
- * "archived" can be replaced by a later change.
+ * `root`: #main. `change`: "removed", "deleted", "archived", "posting" (only admins can post now), "foreign" (the
+ * browser is signed in as someone else) or "restored" (the server restored a backup). `composer`: the locked
+ * composer, or null. Only PASSING ones can be replaced by a later change.
  */
-export function showLocked({ change, composer, home }) {
-  const before = document.getElementById("locked-bar");
-  if (before && before.dataset.change !== "archived") return;
-  before?.remove();
+export function showLocked({ root, change, composer, home }) {
+  const before = byId(root, "locked-bar");
+  if (before && !PASSING.includes(before.dataset.change)) return;
+  if (before) hideLocked(root);
   const bar = element("section", "locked-bar", element("p", "locked-bar__reason", t(`gone.${change}`)));
   bar.id = "locked-bar";
   bar.dataset.change = change;
-  bar.setAttribute("role", "status");
   bar.tabIndex = -1;
   const buttons = element("p", "actions");
   if (composer?.text) {
     const note = element("p", "", t("gone.kept"));
     bar.append(note);
-    const copy = button("button button--small", t("copy"), async () => {
-      (await import("chatty/views/copy.js")).copyDraft(composer.text);
-    });
+    const copyButton = button("button button--small", t("copy"), () => copy(composer.text));
     const discard = button("button button--quiet button--small", t("status.discard"), () => {
       composer.discard();
-      for (const each of [note, copy, discard]) each.remove();
+      for (const each of [note, copyButton, discard]) each.remove();
       (buttons.querySelector(".button") ?? bar).focus(); // the focused button was removed
     });
-    buttons.append(copy, discard);
+    buttons.append(copyButton, discard);
   }
-  if (change !== "archived") {
+  if (!PASSING.includes(change)) {
     const isForeign = change === "foreign" || change === "restored";
     // Actions on messages would be performed as the other account.
-    if (isForeign) document.getElementById("timeline").inert = true;
+    if (isForeign) byId(root, "timeline").inert = true;
     const text = t(isForeign ? "connection.stopped.way" : "gone.home");
     const away = element("a", "button button--quiet button--small", text);
     away.href = isForeign ? location.pathname : `${home}?list`;
+    if (isForeign) away.target = "_self"; // a load: see navigation.js
     buttons.append(away);
   }
   bar.append(buttons);
-  document.getElementById("conversation").append(bar);
-  for (const editor of document.querySelectorAll(".editor:not([data-locked])")) lockEditor(editor);
+  byId(root, "conversation").append(bar);
+  announce([...bar.querySelectorAll(":scope > p:not(.actions)")].map((each) => each.textContent).join(" "));
+  // Where only admins can post, edits can still be saved.
+  const editors = change === "posting" ? [] : root.querySelectorAll(".editor:not([data-locked])");
+  for (const editor of editors) lockEditor(editor);
   if (change === "removed") offerToJoin(buttons);
 }
 
@@ -50,7 +55,7 @@ export function showLocked({ change, composer, home }) {
 async function offerToJoin(buttons) {
   try {
     const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
-    const drawn = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const drawn = await parsePage(answer);
     const form = drawn.querySelector(`#main form[action="${location.pathname}join/"]`);
     if (!form) return;
     const press = form.querySelector("button");
@@ -64,9 +69,9 @@ async function offerToJoin(buttons) {
   }
 }
 
-export function hideLocked() {
-  document.getElementById("locked-bar")?.remove();
-  for (const editor of document.querySelectorAll(".editor[data-locked]")) unlockEditor(editor);
+export function hideLocked(root) {
+  byId(root, "locked-bar")?.remove();
+  for (const editor of root.querySelectorAll(".editor[data-locked]")) unlockEditor(editor);
 }
 
 /** Edits in progress can't be saved any more, but their text can be copied. */
@@ -77,10 +82,8 @@ function lockEditor(editor) {
   cancel.textContent = t("status.discard");
   body.readOnly = true;
   editor.addEventListener("submit", stop, { capture: true });
-  const copy = button("button button--small editor__copy", t("copy"), async () => {
-    (await import("chatty/views/copy.js")).copyDraft(body.value);
-  });
-  cancel.before(copy);
+  const copyButton = button("button button--small editor__copy", t("copy"), () => copy(body.value));
+  cancel.before(copyButton);
 }
 
 function unlockEditor(editor) {

@@ -1,7 +1,7 @@
 // Draws messages and system messages with templates/rows/message.html and notice.html. The result must be the
 // same as the server's.
 
-import { isOnlyEmoji } from "chatty/lib/text.js";
+import { isLong, isOnlyEmoji } from "chatty/lib/text.js";
 import {
   element as makeElement,
   fill,
@@ -56,7 +56,7 @@ export class MessageView {
   /** Create the element of a pending message. */
   drawPending(entry) {
     const element = fromTemplate("message-template");
-    for (const name of ["seq", "author"]) delete element.dataset[name];
+    delete element.dataset.seq;
     element.removeAttribute("id");
     element.dataset.author = this.#me.id;
     element.dataset.own = "";
@@ -67,7 +67,9 @@ export class MessageView {
     part(element, "message__body").replaceChildren(makeElement("p", "message__plain", entry.body));
     element.classList.toggle("message--emoji", isOnlyEmoji(entry.body));
     this.#showQuote(element, entry.reply_to && { id: entry.reply_to, ...entry.quote });
-    for (const name of ["message__edited", "message__more", "reactions"]) part(element, name).remove();
+    showFiles(element, entry.files);
+    for (const name of ["message__fold", "message__edited", "message__tools", "reactions"])
+      part(element, name).remove();
     part(element, "message__main").append(makeElement("p", "message__status"));
     return element;
   }
@@ -96,8 +98,8 @@ export class MessageView {
   }
 
   #updateText(element, message) {
-    const deleted = Boolean(message.deleted_at);
-    const mentioned = Boolean(message.mentions?.includes(this.#me.id));
+    const deleted = !!message.deleted_at;
+    const mentioned = !!message.mentions.includes(this.#me.id);
     element.classList.toggle("message--deleted", deleted);
     element.classList.toggle("message--emoji", !deleted && isOnlyEmoji(message.body));
     element.classList.toggle("message--mentioned", mentioned);
@@ -106,8 +108,17 @@ export class MessageView {
       this.#showDeleted(element);
       return;
     }
-    setServerHtml(part(element, "message__body"), message.html);
+    optional(element, "message__fold", isLong(message.body));
+    // If the text is the same, a spoiler stays open, and code in colours.
+    if (element.html !== message.html) {
+      element.html = message.html;
+      setServerHtml(part(element, "message__body"), message.html);
+      for (const chip of element.querySelectorAll(`[data-people~="${this.#me.id}"]`)) {
+        chip.classList.add("mention--me");
+      }
+    }
     this.#showQuote(element, message.reply_to);
+    showFiles(element, message.files);
     optional(element, "message__edited", message.edited_at);
     this.#showReactions(element, message);
   }
@@ -116,7 +127,7 @@ export class MessageView {
     const hadFocus = element.contains(document.activeElement);
     setText(part(element, "message__body"), t("message.deleted"));
     for (const each of element.querySelectorAll(
-      ".quote, .message__edited, .message__more, .message__toolbar, .message-menu, .reactions, .picker",
+      ".files, .quote, .message__fold, .message__edited, .message__tools, .message-menu, .reactions",
     )) {
       each.remove();
     }
@@ -181,11 +192,20 @@ export class MessageView {
   }
 
   /** "You, Bob, 3 more". `names` belong to the first `users`. Older servers don't send them. */
-  #reactionTitle({ users, names = [], count }) {
+  #reactionTitle({ users, names, count }) {
     const shown = names.map((name, index) => (users[index] === this.#me.id ? t("you") : name));
     const more = count - shown.length;
     return [...shown, ...(more ? [tn("more", more)] : [])].join(", ");
   }
+}
+
+/**
+ * Drawn by views/files.js. `files`: of a message, or the descriptions of what is being uploaded (chat/uploads.js).
+ * Nothing if there are none.
+ */
+function showFiles(element, files) {
+  const box = optional(element, "files", files);
+  if (box) box.files = files;
 }
 
 /** The optional part of a message, inserted where the template has it. If it shouldn't be there, null. */

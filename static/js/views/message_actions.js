@@ -1,36 +1,36 @@
 // Actions on messages without leaving the page: reply, react, edit, delete, copy; and retry, edit or
 // discard failed ones. All but copying also work on the page of a message, without this script.
 
-import { fromTemplate, idOf, part, templateContent, view } from "chatty/views/dom.js";
-import { ask } from "chatty/views/dialog.js";
+import { isLiveText } from "chatty/chat/live_text.js";
+import { byId, hasModifier, idOf, part, view } from "chatty/views/dom.js";
+import { templateData } from "chatty/views/template_data.js";
+import { copy } from "chatty/views/copy.js";
 import { MessageTools } from "chatty/views/message_tools.js";
 import { toast } from "chatty/views/toast.js";
 import { t } from "chatty/views/i18n.js";
 
 export class MessageActions {
   #chat;
-  #store;
   #timeline;
   #message; // MessageView
   #composer = null;
   #me;
   #drafts;
-  #conversation; // id
   #editing = null; // a promise of Editing, loaded on first use
   #max;
-  #picker = null;
   #permissions;
-  #tools = new MessageTools();
+  #root;
+  #tools;
   #stop;
   #ending = new AbortController();
 
-  constructor({ chat, store, timeline, message, drafts, conversation, me, max, permissions }) {
+  constructor({ root, chat, timeline, message, drafts, me, max, permissions }) {
+    this.#root = root;
+    this.#tools = new MessageTools({ root, me });
     this.#chat = chat;
-    this.#store = store;
     this.#timeline = timeline;
     this.#message = message;
     this.#drafts = drafts;
-    this.#conversation = conversation;
     this.#me = me;
     this.#max = max;
     this.#permissions = permissions;
@@ -43,11 +43,9 @@ export class MessageActions {
     this.#tools.connect();
     this.#stop = this.#permissions.on("change", () => this.#editing?.then((editing) => editing.resume()));
     const { signal } = this.#ending;
-    const place = document.getElementById("messages");
+    const place = byId(this.#root, "messages");
     place.addEventListener("click", (event) => this.#onClick(event), { signal });
-    document.addEventListener("pointerdown", (event) => this.#onPointerdown(event), { signal });
-    const left = ({ key, target }) => key === "Escape" && this.#onEscape(target);
-    document.addEventListener("keydown", left, { signal });
+    document.addEventListener("keydown", ({ key }) => key === "Escape" && this.#tools.close(), { signal });
     // Reopen the editors of edits in progress.
     if (this.#drafts.names().some((name) => name.startsWith("edit."))) this.#loadEditing().catch(() => {});
   }
@@ -63,10 +61,9 @@ export class MessageActions {
 
   /** Open my last message for editing. Returns a promise, or false if it can't be edited on this page. */
   editLast() {
-    const mine = this.#store
+    const mine = this.#chat.store
       .messages()
-      .filter((message) => message.author?.id === this.#me.id && message.kind === "text")
-      .filter((message) => !message.deleted_at);
+      .filter((message) => message.author?.id === this.#me.id && isLiveText(message));
     const row = mine.length ? this.#timeline.row(mine.at(-1).id) : null;
     if (!row || !this.#permissions.allows("edit", row)) return false;
     return this.#do("edit", row);
@@ -81,11 +78,11 @@ export class MessageActions {
 
   /** Toggle the picker's emoji `number`, counted from 1, without opening the picker. */
   reactWith(number, row) {
-    const emoji = templateContent("picker-template").querySelectorAll("[data-emoji]")[number - 1];
+    const emoji = templateData("quick-template").emoji.split(" ")[number - 1];
     if (!emoji || !this.#permissions.allows("react", row)) return false;
-    const chip = chipOf(row, emoji.dataset.emoji);
+    const chip = chipOf(row, emoji);
     if (chip) this.#do("toggle", row, chip);
-    else this.#do("picked", row, emoji.dataset);
+    else this.#do("picked", row, { emoji });
     return true;
   }
 
@@ -97,13 +94,13 @@ export class MessageActions {
   // Internal
 
   #onClick(event) {
-    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    if (hasModifier(event) || event.button) return;
     const press = event.target.closest("[data-action], .chip, .message__more");
     if (!press) return;
     const row = press.closest(".message");
     if (press.matches(".message__more")) {
       event.preventDefault();
-      this.#tools.toggle(row);
+      this.#tools.toggle(row).catch(() => location.assign(press.href));
       return;
     }
     const name = press.matches(".chip") ? "toggle" : press.dataset.action;
@@ -118,7 +115,7 @@ export class MessageActions {
       await ACTIONS[name](this, row, press);
     } catch (error) {
       toast.error(error.detail ?? t("error.server"));
-      if (!error.detail) globalThis.reportError?.(error);
+      if (!error.detail) reportError(error);
     }
   }
 
@@ -128,12 +125,13 @@ export class MessageActions {
 
   /** What the composer shows of a quoted message. */
   #quoted(id) {
-    const { author, excerpt } = this.#store.quoteOf(id) ?? {};
+    const { author, excerpt } = this.#chat.store.quoteOf(id) ?? {};
     return { id, author: author?.name ?? "", excerpt: excerpt ?? "" };
   }
 
   async toggle(row, chip) {
-    await this.#react(row, chip.value, chip.getAttribute("aria-pressed") !== "true");
+    const mine = chipOf(row, chip.value)?.getAttribute("aria-pressed") === "true";
+    await this.#react(row, chip.value, !mine);
   }
 
   async #react(row, emoji, on) {
@@ -149,30 +147,15 @@ export class MessageActions {
     }
   }
 
-  pick(row) {
-    const isOpen = this.#picker && row.contains(this.#picker);
-    this.#closePicker();
-    if (isOpen) return;
-    const picker = fromTemplate("picker-template");
-    const form = picker.querySelector("form");
-    picker.addEventListener("click", (/** @type {any} */ event) => {
-      const emoji = event.target.closest("[data-emoji]")?.dataset.emoji;
-      if (emoji) this.#picked(row, emoji);
+  async pick(row, press) {
+    const { openPicker } = await view("emoji_picker", { isAwaited: true });
+    openPicker({
+      anchor: press?.offsetParent ? press : part(row, "message__line"),
+      me: this.#me.id,
+      picked: (emoji) => this.#do("picked", row, { emoji }),
+      back: row,
+      signal: this.#ending.signal,
     });
-    form?.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.#picked(row, form.elements.emoji.value.trim());
-    });
-    part(row, "message__line").after(picker);
-    this.#picker = picker;
-    picker.querySelector("[data-emoji]")?.focus();
-  }
-
-  #picked(row, emoji) {
-    if (!emoji) return;
-    this.#closePicker();
-    row.focus({ preventScroll: true });
-    this.#do("picked", row, { emoji });
   }
 
   async picked(row, { emoji }) {
@@ -181,9 +164,10 @@ export class MessageActions {
 
   async remove(row) {
     const id = idOf(row);
+    const { ask } = await view("dialog", { isAwaited: true });
     const sure = await ask({
       question: t("delete.question"),
-      about: this.#store.get(id)?.excerpt ?? "",
+      about: this.#chat.store.get(id)?.excerpt ?? "",
       yes: t("delete.yes"),
       no: t("cancel"),
     });
@@ -195,24 +179,17 @@ export class MessageActions {
     await this.#chat.markUnread(Number(row.dataset.seq));
   }
 
-  async copy(row, what) {
-    const copying = await import("chatty/views/copy.js");
-    await copying[what](row);
-  }
-
   async edit(row) {
     await (await this.#loadEditing()).open(row);
   }
 
   #loadEditing() {
-    this.#editing ??= view("editing").then(
+    this.#editing ??= view("editing", { isAwaited: true }).then(
       ({ Editing }) => {
         const editing = new Editing({
           chat: this.#chat,
-          store: this.#store,
           timeline: this.#timeline,
           drafts: this.#drafts,
-          conversation: this.#conversation,
           composer: this.#composer,
           max: this.#max,
           canEdit: (row) => this.#permissions.allows("edit", row),
@@ -239,7 +216,7 @@ export class MessageActions {
     const rows = this.#timeline.rows();
     const before = rows.findLast((each) => each.compareDocumentPosition(row) & FOLLOWING);
     await this.#chat.outbox.discard(press.dataset.key);
-    (before ?? document.getElementById("timeline")).focus({ preventScroll: true });
+    (before ?? byId(this.#root, "timeline")).focus({ preventScroll: true });
   }
 
   async amend(_row, press) {
@@ -248,38 +225,21 @@ export class MessageActions {
     const quoted = record.reply_to ? this.#quoted(record.reply_to) : null;
     this.#composer.amend(record, quoted);
   }
-
-  // Internal: closing
-
-  #onPointerdown(event) {
-    if (this.#picker && !this.#picker.contains(event.target)) this.#closePicker();
-  }
-
-  /** Close everything and return the focus to where the menu or picker was opened. */
-  #onEscape(from) {
-    const row = from.closest?.(".picker")?.closest(".message");
-    this.#closePicker();
-    this.#tools.close();
-    row?.focus();
-  }
-
-  #closePicker() {
-    this.#picker?.remove();
-    this.#picker = null;
-  }
 }
 
 // data-action -> handler(actions, row, pressed element)
 const ACTIONS = {
   reply: (actions, row) => actions.reply(row),
-  react: (actions, row) => actions.pick(row),
+  react: (actions, row, press) => actions.pick(row, press),
   toggle: (actions, row, chip) => actions.toggle(row, chip),
   picked: (actions, row, choice) => actions.picked(row, choice),
   edit: (actions, row) => actions.edit(row),
   delete: (actions, row) => actions.remove(row),
   unread: (actions, row) => actions.unread(row),
-  copy: (actions, row) => actions.copy(row, "copyText"),
-  link: (actions, row) => actions.copy(row, "copyLink"),
+  // The rendered text, without Markdown.
+  // biome-ignore lint/performance/useDomNodeTextContent: innerText keeps the visible line breaks.
+  copy: (_actions, row) => copy(part(row, "message__body").innerText.trim()),
+  link: (_actions, row) => copy(new URL(`/m/${idOf(row)}/`, location.origin).href, "copied.link"),
   retry: (actions, row, press) => actions.retry(row, press),
   amend: (actions, row, press) => actions.amend(row, press),
   discard: (actions, row, press) => actions.discard(row, press),

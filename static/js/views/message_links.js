@@ -1,6 +1,7 @@
 // Jumping to quoted or linked messages, loaded or not, and back to the previous position.
 
-import { isTypedInto } from "chatty/views/dom.js";
+import { byId, isTypedInto, view } from "chatty/views/dom.js";
+import { followedLink, go } from "chatty/views/go.js";
 import { toast } from "chatty/views/toast.js";
 import { t } from "chatty/views/i18n.js";
 
@@ -10,30 +11,33 @@ export class MessageLinks {
   #chat;
   #rest;
   #timeline;
-  #conversation; // id
   #places = []; // scroll positions before each jump, newest last
-  #back = document.getElementById("jump-back");
+  #root;
+  #days; // a promise of sticky_days.js
+  #back;
   #ending = new AbortController();
 
-  constructor({ chat, rest, timeline, conversation }) {
+  constructor({ root, chat, rest, timeline }) {
+    this.#root = root;
+    this.#back = byId(root, "jump-back");
     this.#chat = chat;
     this.#rest = rest;
     this.#timeline = timeline;
-    this.#conversation = conversation;
   }
 
-  connect() {
+  /** `isLoaded`: see ConversationPage.connect(). */
+  connect({ isLoaded = true } = {}) {
     const { signal } = this.#ending;
     const on = (target, type, work, options) => target.addEventListener(type, work, { signal, ...options });
-    on(document.getElementById("messages"), "click", (event) => this.#onClick(event));
-    on(document.getElementById("unread-bar"), "click", (event) => this.#onBarClick(event));
-    on(document.getElementById("jump"), "click", () => this.#forget());
-    on(document.getElementById("timeline"), "scroll", () => this.#onScroll(), { passive: true });
+    on(byId(this.#root, "messages"), "click", (event) => this.#onClick(event));
+    on(byId(this.#root, "unread-bar"), "click", (event) => this.#onBarClick(event));
+    on(byId(this.#root, "jump"), "click", () => this.#forget());
+    on(byId(this.#root, "timeline"), "scroll", () => this.#onScroll(), { passive: true });
     on(this.#back, "click", () => this.#goBack());
     on(window, "hashchange", () => this.#followHash());
     // In the capture phase, before other handlers of Escape.
     on(document, "keydown", (event) => this.#onKeydown(event), { capture: true });
-    this.#followHash();
+    this.#followHash({ isLoaded });
   }
 
   disconnect() {
@@ -43,12 +47,12 @@ export class MessageLinks {
   // Internal: jumping
 
   #onClick(event) {
-    if (event.defaultPrevented || hasModifier(event)) return;
-    const link = event.target.closest("a[href]:not([data-action], .message__time, .message__more)");
-    const id = link && idIn(new URL(link.href));
+    const link = followedLink(event);
+    if (!link || link.matches("[data-action], .message__time, .message__more")) return;
+    const id = Number(link.pathname.match(/^\/m\/(\d+)\/$/)?.[1]);
     if (!id) return;
     event.preventDefault();
-    this.#goTo(id, link.closest(".message")).catch(() => location.assign(link.href));
+    this.#goTo(id, link.closest(".message")).catch(() => go(link.href));
   }
 
   /** Rejects if the message is not in this conversation. */
@@ -67,32 +71,36 @@ export class MessageLinks {
 
   async #load(id) {
     const { conversation, seq } = await this.#rest.get(`messages/${id}/`);
-    if (conversation === this.#conversation) await this.#chat.loadAround(seq);
+    if (conversation === this.#chat.id) await this.#chat.loadAround(seq);
   }
 
   /** Jump to the message of #m<id> if it is not loaded; otherwise the browser scrolls to it. */
-  #followHash() {
+  #followHash({ isLoaded = true } = {}) {
     const [, id] = location.hash.match(/^#m(\d+)$/) ?? [];
-    if (!id || this.#timeline.row(Number(id))) return;
+    if (!id || (isLoaded && this.#timeline.row(Number(id)))) return;
     this.#goTo(Number(id), null).catch((error) => toast.error(error.detail ?? t("error.server")));
   }
 
   /** Jump to the first unread message. Once it is loaded, the "New" line is before it. */
   async #onBarClick(event) {
-    const link = event.target.closest("a");
-    if (!link || hasModifier(event)) return;
+    const link = followedLink(event);
+    if (!link) return;
     event.preventDefault();
     const place = this.#timeline.place();
     const seq = new URL(link.href).searchParams.get("around");
     try {
-      if (!newLine() && seq) await this.#chat.loadAround(Number(seq));
+      if (!this.#newLine && seq) await this.#chat.loadAround(Number(seq));
     } catch {
       // Following the link below shows what is wrong.
     }
-    if (!newLine()) return location.assign(link.href);
+    if (!this.#newLine) return go(link.href);
     this.#remember(place);
-    this.#timeline.show(newLine(), { block: "start" });
+    this.#timeline.show(this.#newLine, { block: "start" });
     return undefined;
+  }
+
+  get #newLine() {
+    return byId(this.#root, "new");
   }
 
   // Internal: going back
@@ -122,12 +130,20 @@ export class MessageLinks {
       toast.error(error.detail ?? t("error.server"));
       return;
     }
-    const from = place.from && document.getElementById(place.from);
-    (from ?? document.getElementById("timeline")).focus({ preventScroll: true });
+    const from = place.from && byId(this.#root, place.from);
+    (from ?? byId(this.#root, "timeline")).focus({ preventScroll: true });
   }
 
   /** After scrolling back to the end by hand, the "back" button is no longer needed. */
   #onScroll() {
+    const list = byId(this.#root, "messages");
+    if (list.querySelectorAll(".day")[1]) {
+      this.#days ??= view("sticky_days");
+      this.#days.then(
+        ({ hidePassed }) => hidePassed(list),
+        () => {},
+      );
+    }
     if (this.#places.at(-1)?.atEnd && this.#timeline.atEnd) this.#forget();
   }
 
@@ -140,21 +156,8 @@ export class MessageLinks {
   }
 }
 
-function newLine() {
-  return document.getElementById("new");
-}
-
 function highlight(row) {
   row.focus({ preventScroll: true });
   row.classList.add("message--found");
   setTimeout(() => row.classList.remove("message--found"), FOUND);
-}
-
-/** The message id in a URL of this installation, or 0. */
-function idIn({ origin, pathname }) {
-  return origin === location.origin ? Number(pathname.match(/^\/m\/(\d+)\/$/)?.[1] ?? 0) : 0;
-}
-
-function hasModifier(event) {
-  return event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button > 0;
 }

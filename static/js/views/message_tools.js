@@ -2,29 +2,32 @@
 // or touched, beside its link "More", which then opens the menu. Without scripts, that link leads to a page
 // with the same actions. What is shown in them is decided by CSS: see message_actions.css.
 
-import { fromTemplate, part } from "chatty/views/dom.js";
-
-const GAP = 4; // px between the link and the menu
-const EDGE = 8; // px between the menu and the edge of the timeline
+import { byId, fromTemplate, part, view } from "chatty/views/dom.js";
 
 export class MessageTools {
-  #inner = document.getElementById("messages");
-  #box = document.getElementById("timeline");
+  #inner;
+  #me;
   #toolbar = fromTemplate("toolbar-template");
-  #menu = fromTemplate("menu-template");
-  #row = null; // where they are
+  #menu = null; // message_menu.js, loaded on first use
+  #row = null; // where the toolbar is
   #ending = new AbortController();
+
+  constructor({ root, me }) {
+    this.#inner = byId(root, "messages");
+    this.#me = me;
+  }
 
   connect() {
     const { signal } = this.#ending;
-    const on = (target, type, work) => target.addEventListener(type, work, { signal });
-    this.#menu.hidden = true;
+    const on = (type, work) => this.#inner.addEventListener(type, work, { signal });
     const placeAt = ({ target }) => !this.isOpen && this.place(target.closest(".message"));
-    on(this.#inner, "pointerover", placeAt);
-    on(this.#inner, "focusin", placeAt);
-    on(document, "pointerdown", ({ target }) => {
-      if (!this.#menu.contains(target) && !target.closest(".message__more")) this.close();
-    });
+    on("pointerover", placeAt);
+    on("focusin", placeAt);
+    on("contextmenu", (event) => this.#onContextMenu(event));
+    // Long presses and swipes
+    if (matchMedia("(any-pointer: coarse)").matches) {
+      view("gestures").then(({ watch }) => watch(this.#inner, this, signal));
+    }
   }
 
   disconnect() {
@@ -33,71 +36,73 @@ export class MessageTools {
   }
 
   get isOpen() {
-    return !this.#menu.hidden && this.#menu.isConnected;
+    return this.#menu?.isOpen;
   }
 
-  /** Move toolbar and menu to a message. Pending and deleted ones have none. */
+  /** Move the toolbar to a message. Pending and deleted ones have none. */
   place(row) {
-    const link = row && part(row, "message__more");
-    if (!link || (row === this.#row && this.#toolbar.parentElement === link.parentElement)) return;
+    const tools = row && part(row, "message__tools");
+    if (!tools || tools.contains(this.#toolbar)) return;
     this.#leave();
     this.#row = row;
-    link.setAttribute("aria-expanded", "false");
-    link.before(this.#toolbar);
-    link.after(this.#menu);
+    part(tools, "message__more").setAttribute("aria-expanded", "false");
+    this.#nameQuick();
+    tools.prepend(this.#toolbar);
   }
 
-  /** Open or close the menu of a message. */
-  toggle(row) {
-    const wasOpen = this.isOpen && row === this.#row;
-    this.close();
-    if (wasOpen) return;
+  /** Open or close the menu of a message, below its link. */
+  async toggle(row) {
+    if (!this.close() || row !== this.#row) await this.open(row);
+  }
+
+  /** Open the menu of a message: below its link, or at a point {x, y} of the window. */
+  async open(row, point = null) {
+    const { Menu } = await view("message_menu", { isAwaited: true });
+    this.#menu ??= new Menu();
+    if (this.isOpen || !row.isConnected || this.#ending.signal.aborted) return;
     this.place(row);
-    this.#menu.hidden = false;
-    this.#link.setAttribute("aria-expanded", "true");
-    this.#position();
+    this.#menu.open(row, point);
   }
 
   /** Close the menu. If it contains the focus, return it to the link that opened it. */
-  close({ focus = this.#menu.contains(document.activeElement) } = {}) {
-    if (!this.isOpen) return false;
-    if (focus) this.#link?.focus({ preventScroll: true });
-    this.#menu.hidden = true;
-    this.#link?.setAttribute("aria-expanded", "false");
-    return true;
+  close() {
+    return this.#menu?.close();
   }
 
   // Internal
 
-  get #link() {
-    return this.#row && part(this.#row, "message__more");
+  /** The browser's menu remains for selected text, links and fields, and with Shift. */
+  #onContextMenu(event) {
+    const { target } = event;
+    const row = target.closest(".message");
+    const isOther = target.closest("a, input, textarea, .message-menu");
+    if (!row || !part(row, "message__tools") || event.shiftKey || isOther || `${getSelection()}`) return;
+    event.preventDefault();
+    this.open(row, event);
+  }
+
+  /** Two buttons for the reactions that were used last: see lib/emoji_choices.js. */
+  #nameQuick() {
+    let used = [];
+    try {
+      used = JSON.parse(localStorage.getItem(`chatty.emoji.${this.#me}`)).recent;
+    } catch {
+      // None yet, or storage is blocked.
+    }
+    const buttons = [...this.#toolbar.querySelectorAll("[data-quick]")];
+    const shown = [...new Set([...used, ...buttons.map(({ dataset }) => dataset.quick)])];
+    buttons.forEach((button, index) => {
+      button.value = button.textContent = shown[index];
+    });
   }
 
   #leave() {
-    const link = this.#link;
-    const focused = document.activeElement;
+    const link = this.#row && part(this.#row, "message__more");
+    this.close();
     // Removing the focused element would lose the focus.
-    if (this.#toolbar.contains(focused) || this.#menu.contains(focused)) link?.focus({ preventScroll: true });
-    this.#menu.hidden = true;
+    if (this.#toolbar.contains(document.activeElement)) link?.focus({ preventScroll: true });
     this.#toolbar.remove();
-    this.#menu.remove();
     link?.removeAttribute("aria-expanded");
     this.#row = null;
-  }
-
-  /** Below the link, or above if there is no room, and within the timeline. Narrow windows show a sheet. */
-  #position() {
-    const { style } = this.#menu;
-    style.left = style.top = "";
-    const box = this.#box.getBoundingClientRect();
-    const at = this.#link.getBoundingClientRect();
-    const from = this.#row.getBoundingClientRect();
-    const { width, height } = this.#menu.getBoundingClientRect();
-    const isRight = getComputedStyle(this.#box).direction === "rtl" || "own" in this.#row.dataset;
-    const left = isRight ? at.right - width : at.left;
-    const fits = at.bottom + GAP + height <= box.bottom;
-    const inside = Math.max(box.left + EDGE, Math.min(left, box.right - EDGE - width));
-    style.left = `${inside - from.left}px`;
-    style.top = `${(fits ? at.bottom + GAP : at.top - GAP - height) - from.top}px`;
   }
 }

@@ -1,26 +1,26 @@
 // The notification settings of this browser. Permission is requested only there, when a button is
-// clicked. Also the offer in the sidebar that links to them, until it is dismissed.
+// clicked.
 
 import { savePrefs, loadPrefs } from "chatty/lib/notification_prefs.js";
 import { showNotification } from "chatty/views/system_notifications.js";
 import { slot } from "chatty/views/dom.js";
+import { stateFor } from "chatty/views/notification_offer.js";
 import { playSound } from "chatty/views/notification_sound.js";
 import { t } from "chatty/views/i18n.js";
 
-/** Show the offer, unless it was dismissed or notifications can't be enabled. */
-export function offer(line, me) {
-  if (loadPrefs(me).settled || stateFor(me) !== "ask") return;
-  line.hidden = false;
-  line.querySelector("button").addEventListener("click", () => {
-    savePrefs(me, { settled: true });
-    line.remove();
-  });
+/** @param {import("chatty/views/page.js").Page} page */
+export function connect(place, page) {
+  const onTurnedOn = () => page.part("background").then((background) => background?.notify());
+  const settings = new NotificationSettings({ place, me: page.me.id, onTurnedOn });
+  settings.connect();
+  return settings;
 }
 
-export class NotificationSettings {
+class NotificationSettings {
   #place;
   #me;
   #onTurnedOn;
+  #ending = new AbortController();
 
   /** `onTurnedOn()` is called when notifications or the sound are turned on. */
   constructor({ place, me, onTurnedOn }) {
@@ -37,9 +37,15 @@ export class NotificationSettings {
     this.#on("sound", "change", ({ target }) => this.#savePrefs({ sound: target.checked }));
     navigator.permissions
       ?.query({ name: "notifications" })
-      .then((permission) => permission.addEventListener("change", () => this.#show()))
+      .then((permission) =>
+        permission.addEventListener("change", () => this.#show(), { signal: this.#ending.signal }),
+      )
       .catch(() => {}); // not supported: the next visit shows the change
     this.#show();
+  }
+
+  disconnect() {
+    this.#ending.abort();
   }
 
   #part(name) {
@@ -79,12 +85,4 @@ export class NotificationSettings {
     }
     this.#part("sound").checked = Boolean(loadPrefs(this.#me).sound);
   }
-}
-
-function stateFor(me) {
-  if (!globalThis.isSecureContext) return "insecure";
-  if (!("Notification" in globalThis) || !navigator.locks) return "unsupported";
-  if (Notification.permission === "denied") return "denied";
-  if (Notification.permission === "default") return "ask";
-  return loadPrefs(me).banners ? "on" : "off";
 }

@@ -1,5 +1,7 @@
 // The notification sound: two soft notes, synthesised with Web Audio.
 
+import { canSound } from "chatty/lib/sound.js";
+
 const NOTES = [
   [659.25, 0],
   [987.77, 0.11],
@@ -7,11 +9,6 @@ const NOTES = [
 const LOUD = 0.11;
 const LENGTH = 0.5; // s
 const PATIENCE = 1_500; // ms after which the AudioContext is closed, even if the browser never allowed it
-
-/** False if the browser allows sound only after user activation, and there was none yet. */
-export function canSound() {
-  return Boolean(globalThis.AudioContext) && (navigator.userActivation?.hasBeenActive ?? true);
-}
 
 export function playSound() {
   if (!canSound()) return;

@@ -6,14 +6,32 @@
 // offline are included, and notifications of messages read on another device are closed.
 
 import { notifiableCount, levelOf } from "chatty/chat/conversation_list.js";
-import { ACCOUNT_CLOSED, SIGNED_OUT } from "chatty/chat/protocol.js";
-import { isLiveText } from "chatty/chat/store.js";
-import { isWatched } from "chatty/views/dom.js";
+import { ACCOUNT_CLOSED, SIGNED_OUT, TOO_MANY_SOCKETS } from "chatty/chat/protocol.js";
+import { isLiveText } from "chatty/chat/live_text.js";
+import { elapsedSince, momentNow } from "chatty/lib/elapsed.js";
+import { loadPrefs } from "chatty/lib/notification_prefs.js";
+import { canSound } from "chatty/lib/sound.js";
+import { isWatched, view } from "chatty/views/dom.js";
 import { t, tn } from "chatty/views/i18n.js";
+import { closeNotifications, notificationIds, showNotification } from "chatty/views/system_notifications.js";
 
 const GRACE = 800; // ms to wait, in case the message is read immediately on some device
 const QUIET = 4_000; // ms between two sounds
 const HANDOVER = 5_000; // ms for which a new leader shows notifications the previous one may have missed
+
+/** @param {import("chatty/views/page.js").Page} page */
+export function startNotifier({ me, scope, conversationList, chat }) {
+  const playSound = () => view("notification_sound").then((sounds) => sounds.playSound());
+  new Notifier({
+    me: me.id,
+    scope,
+    conversationList,
+    chat,
+    prefs: () => loadPrefs(me.id),
+    notifications: { closeNotifications, notificationIds, showNotification },
+    sound: { canSound, playSound },
+  }).connect();
+}
 
 export class Notifier {
   #me;
@@ -28,12 +46,12 @@ export class Notifier {
   #latest = new Map(); // id -> the last message worth a notification
   #soon = new Map(); // id -> timer
   #shown = new Set(); // ids
-  #untold = new Map(); // id -> time its notification was left to the leader
+  #untold = new Map(); // id -> when its notification was left to the leader
   #isLeader = false;
   #stepDown = null;
   #looking = false;
   #lookAway = null;
-  #sounded = -Infinity;
+  #sounded = null; // when the last sound was played
   #stops = [];
   #ending = new AbortController();
 
@@ -55,23 +73,28 @@ export class Notifier {
   // Lifecycle
 
   connect() {
+    this.#ending = new AbortController();
     for (const id of this.#conversationList.ids()) this.#onChange(id);
-    this.#stops.push(
+    this.#stops = [
       this.#conversationList.on("messages", ({ id, messages }) => this.#onMessages(id, messages)),
       this.#conversationList.on("change", ({ id }) => this.#onChange(id)),
       this.#conversationList.on("removed", ({ id }) => this.#dismiss(id)),
       this.#chat.on("status", (status) => this.#onStatus(status)),
-    );
+    ];
     const { signal } = this.#ending;
     for (const type of ["focus", "blur"]) addEventListener(type, () => this.#updateWatching(), { signal });
     document.addEventListener("visibilitychange", () => this.#updateWatching(), { signal });
+    // The browser may keep the page for "Back", with its locks.
+    addEventListener("pagehide", () => this.#updateWatching(false), { signal });
+    addEventListener("pageshow", () => this.#updateWatching(), { signal });
     this.#updateWatching();
-    navigator.locks.request(`${this.#scope}.notifier`, { signal }, () => this.#lead()).catch(() => {}); // ended before it was its turn
+    navigator.locks.request(`${this.#scope}.notifier`, { signal }, () => this.#lead(signal)).catch(() => {}); // ended before it was its turn
   }
 
   disconnect() {
     for (const stop of this.#stops) stop();
     for (const timer of this.#soon.values()) clearTimeout(timer);
+    this.#soon.clear();
     this.#ending.abort();
     this.#isLeader = this.#looking = false;
     this.#stepDown?.();
@@ -85,23 +108,31 @@ export class Notifier {
     if (state !== "stopped") return;
     this.disconnect();
     if (code === SIGNED_OUT || code === ACCOUNT_CLOSED) this.#notifications.closeNotifications();
+    if (code !== TOO_MANY_SOCKETS) return;
+    // It may get a socket once another window is closed.
+    const stop = this.#chat.on("status", (status) => {
+      if (status.state !== "online") return;
+      stop();
+      this.connect();
+    });
+    this.#stops = [stop];
   }
 
-  async #lead() {
+  async #lead(signal) {
     for (const id of await this.#notifications.notificationIds()) this.#shown.add(id);
-    if (this.#ending.signal.aborted) return;
+    if (signal.aborted) return;
     this.#isLeader = true;
     for (const id of this.#shown) this.#dismissIfRead(id);
     for (const [id, at] of this.#untold) {
-      if (!this.#shown.has(id) && Date.now() - at < HANDOVER) this.#notify(id);
+      if (!this.#shown.has(id) && elapsedSince(at) < HANDOVER) this.#notify(id);
     }
     await new Promise((resolve) => {
       this.#stepDown = resolve;
     });
   }
 
-  #updateWatching() {
-    if (isWatched() === this.#looking) return;
+  #updateWatching(isLooking = isWatched()) {
+    if (isLooking === this.#looking) return;
     this.#looking = !this.#looking;
     if (this.#looking) this.#look();
     else this.#lookAway?.();
@@ -173,15 +204,15 @@ export class Notifier {
 
   async #notify(id) {
     if (!this.#isLeader) {
-      this.#untold.set(id, Date.now());
+      this.#untold.set(id, momentNow());
       return;
     }
     if (await this.#isLookedAt()) return;
     const row = this.#conversationList.get(id);
     if (!row || !notifiableCount(row)) return;
     const { banners, sound } = this.#prefs();
-    const again = Date.now() - this.#sounded >= QUIET;
-    if (again) this.#sounded = Date.now();
+    const again = elapsedSince(this.#sounded) >= QUIET;
+    if (again) this.#sounded = momentNow();
     if (sound && again) this.#sound.playSound();
     if (!banners) return;
     this.#shown.add(id);

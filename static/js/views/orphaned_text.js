@@ -2,26 +2,33 @@
 // before a restore. It is shown until it is discarded.
 
 import { openFormer } from "chatty/chat/former.js";
+import { descriptionsOf } from "chatty/chat/uploads.js";
+import { copy } from "chatty/views/copy.js";
 import { button, element } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
 
 /**
- * `orphans`: ids of conversations with unsent text that are not in the list, or the open one (`here`) if
- * it is archived: its edits can't be opened. Others that are still accessible are skipped.
+ * Of the conversations in `ids`, except for those that are still accessible.
+ * @param {import("chatty/views/page.js").Page} page
  */
-export async function showOrphans({ orphans, rest, drafts, outbox, here }) {
-  for (const id of orphans) {
+export async function showOrphans(ids, page) {
+  const { conversation, rest, sending } = page;
+  const { drafts, outbox } = sending;
+  const here = conversation?.id;
+  for (const id of ids) {
     if (id !== here && (await isMine(id, rest))) continue;
     const why = id === here ? "orphaned.archived" : "orphaned";
     for (const name of drafts.names()) {
-      const { body, conversation = Number(name) } = drafts.read(name) ?? {};
+      const { conversation = Number(name), ...draft } = drafts.read(name) ?? {};
+      const body = textOf(draft);
       if (!body || conversation !== id || name === String(here)) continue; // the composer shows its own
-      const box = show(why, body, () => drafts.write(name, {}));
+      const box = showBox(why, body, () => drafts.write(name, {}));
       if (id === here) box.dataset.until = "unarchived";
     }
     if (id === here) continue; // the message list shows failed messages
     // The server rejects these messages, and no page shows them.
-    for (const { body: text, key } of outbox.entries(id)) show("orphaned", text, () => outbox.discard(key));
+    for (const entry of outbox.entries(id))
+      showBox("orphaned", textOf(entry), () => outbox.discard(entry.key));
   }
   for (const former of openFormer(drafts.formerScopes)) await showFormer(former);
 }
@@ -33,12 +40,23 @@ export function hideArchived() {
 
 async function showFormer({ drafts, storage }) {
   for (const name of drafts.names()) {
-    const { body } = drafts.read(name) ?? {};
-    if (body) show("orphaned.restored", body, () => drafts.write(name, {}));
+    const body = textOf(drafts.read(name) ?? {});
+    if (body) showBox("orphaned.restored", body, () => drafts.write(name, {}));
   }
   const records = await storage.all();
-  for (const { body, key } of records ?? []) show("orphaned.restored", body, () => storage.remove(key));
+  for (const record of records ?? [])
+    showBox("orphaned.restored", textOf(record), () => storage.remove(record.key));
   if (records && !records.length && !drafts.size) drafts.clear(); // nothing left: forget this scope
+}
+
+/** The words, or the names of the files if there are none. */
+function textOf({ body, files }) {
+  return (
+    body ||
+    descriptionsOf(files)
+      .map(({ name }) => name)
+      .join(", ")
+  );
 }
 
 async function isMine(id, rest) {
@@ -50,14 +68,12 @@ async function isMine(id, rest) {
   }
 }
 
-function show(why, text, discard) {
+function showBox(why, text, discard) {
   const quote = element("blockquote", "unsent__text", text);
   quote.dir = "auto";
   quote.tabIndex = 0; // scrollable, so it must be focusable
   const box = element("section", "unsent", element("p", "unsent__reason", t(why)), quote);
-  const copy = button("button button--quiet button--small", t("copy"), async () => {
-    (await import("chatty/views/copy.js")).copyDraft(text);
-  });
+  const copyButton = button("button button--quiet button--small", t("copy"), () => copy(text));
   const discardButton = button("button button--quiet button--small", t("status.discard"), () => {
     discard();
     const next = box.nextElementSibling ?? box.previousElementSibling;
@@ -65,7 +81,7 @@ function show(why, text, discard) {
     (next?.querySelector("button") ?? document.getElementById("main")).focus({ preventScroll: !next });
     remove(box);
   });
-  box.append(element("p", "actions", copy, discardButton));
+  box.append(element("p", "actions", copyButton, discardButton));
   (document.getElementById("unsent") ?? makePlace()).append(box);
   return box;
 }

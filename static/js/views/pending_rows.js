@@ -1,6 +1,6 @@
 // The rows of my messages that are not stored yet, at the end of a timeline.
 
-import { element, part } from "chatty/views/dom.js";
+import { part, view } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
 
 const PATIENCE = 600; // ms before a pending message shows its state
@@ -67,28 +67,14 @@ export class PendingRows {
     row.dataset.state = state;
     row.classList.toggle("message--failed", state === "failed");
     const status = part(row, "message__status");
-    if (state === "failed") this.#showFailure(status, entry);
-    else showState(row, status, state);
-  }
-
-  #showFailure(status, { key, failure }) {
-    // If the page must be reloaded instead, the server's error is shown.
-    const isHere = ["removed", "deleted", "archived"].includes(this.#locked);
-    const why = isHere ? t(`unsent.${this.#locked}`) : failure.detail;
-    status.replaceChildren(element("span", "message__failure", why));
-    for (const action of this.#locked ? ["copy", "discard"] : ["retry", "amend", "discard"]) {
-      const press = element("button", "message__action", t(`status.${action}`));
-      press.type = "button";
-      press.dataset.action = action;
-      press.dataset.key = key;
-      status.append(press);
-    }
+    if (state !== "failed") showState(row, status, state);
+    else view("failed_message").then(({ showFailure }) => showFailure(row, entry, this.#locked));
   }
 }
 
-/** Delayed: most messages are sent before anyone could read their state. */
+/** Delayed: most messages are sent before anyone could read their state. Without a network, none is. */
 function showState(row, status, state) {
-  const wait = status.textContent ? 0 : PATIENCE;
+  const wait = status.textContent || !navigator.onLine ? 0 : PATIENCE;
   setTimeout(() => {
     if (row.isConnected && row.dataset.state === state) status.textContent = t(`status.${state}`);
   }, wait);

@@ -3,10 +3,13 @@
 import { fill, part, setText, slot } from "chatty/views/dom.js";
 import { showAvatar } from "chatty/views/avatar.js";
 
-/** @param {Wire.Person} person */
-export function updatePerson(person, { me, conversationList, store }) {
+/**
+ * @param {Wire.Person} person
+ * @param {import("chatty/views/page.js").Page} page
+ */
+export function updatePerson(person, { me, conversationList, conversation }) {
   const { id, name } = person;
-  store?.updatePerson(person);
+  conversation?.chat.store.updatePerson(person);
   conversationList.updatePerson(person);
   for (const each of document.querySelectorAll(`#messages [data-author="${id}"]`)) {
     if (each.matches(".quote")) {

@@ -2,52 +2,82 @@
 // are announced to screen readers.
 
 import { Presence } from "chatty/chat/presence.js";
-import { element } from "chatty/views/dom.js";
+import { Timers } from "chatty/lib/timers.js";
+import { element, setText, view } from "chatty/views/dom.js";
 import { t, tn } from "chatty/views/i18n.js";
 
-const OFFLINE_AFTER = 20_000; // ms without a connection after which no one is shown as online
+// ms without a connection after which no one is shown as online. Short interruptions shouldn't flicker.
+const OFFLINE_AFTER = 2_000;
 const STEPS = { joined: 1, added: 1, left: -1, removed: -1 }; // changes of the member count
-const NAMED = 3; // names under a message; if there are more people, two names and a number
 
-export class PresenceView {
-  #conversation;
+/** @param {import("chatty/views/page.js").Page} page */
+export function connect(_element, page) {
+  const { me, rest, early } = page;
+  const presence = new PresenceView({ me: me.id, socket: early.presence, chat: early.presence, rest });
+  presence.connect();
+  // What shows rare frames is loaded with the first of them.
+  early.presence.on("frame", (frame) => {
+    const { type, user } = frame;
+    if (type === "person") view("people").then(({ updatePerson }) => updatePerson(user, page));
+    else if (type.startsWith("join_request")) view("join_requests").then(({ show }) => show(frame));
+  });
+  return presence;
+}
+
+class PresenceView {
   #socket;
   #chat;
-  #store;
   #rest;
   #presence;
+  #conversation = null; // of the page's data
+  #store = null;
   #isOffline = false;
   #marksReceived = 0; // number of `seen` frames so far
-  #timers = {};
+  #timers = new Timers();
   #stops = [];
+  #stopsHere = []; // of the open conversation
 
-  constructor({ conversation, socket, chat, store, rest }) {
-    this.#conversation = conversation;
+  constructor({ me, socket, chat, rest }) {
     this.#socket = socket;
     this.#chat = chat;
-    this.#store = store;
     this.#rest = rest;
-    const members = conversation?.members ?? null;
     const drawn = [...document.querySelectorAll(".presence--online")].map(personOf);
-    const here = [...drawn, ...(members ?? []).filter((member) => member.online).map(({ id }) => id)];
-    this.#presence = new Presence({ here, members });
+    this.#presence = new Presence({ me, here: drawn, members: null });
   }
 
   connect() {
     this.#stops.push(
       this.#socket.on("frame", (frame) => this.#onFrame(frame)),
       this.#chat.on("status", ({ state }) => this.#onStatus(state)),
-      this.#chat.on("message", ({ message }) => this.#onMessage(message)),
     );
-    if (!this.#store) return;
-    // The timeline subscribed earlier, so it has already rendered the change when this is called.
-    this.#stops.push(this.#store.on("change", () => this.#showSeen()));
-    this.#showSeen();
   }
 
   disconnect() {
+    this.close();
     for (const stop of this.#stops) stop();
-    for (const timer of Object.values(this.#timers)) clearTimeout(timer);
+    this.#timers.close();
+  }
+
+  /** `chat`: emits "message" of the conversation. */
+  open({ conversation, chat, store }) {
+    this.close();
+    this.#conversation = conversation;
+    this.#store = store;
+    this.#presence.open(conversation.members);
+    this.#stopsHere = [
+      chat.on("message", ({ message }) => this.#onMessage(message)),
+      // The timeline subscribed earlier, so it has already rendered the change when this is called.
+      store.on("change", () => this.#showSeen()),
+    ];
+    this.#showOnline();
+    this.#showSeen();
+  }
+
+  close() {
+    for (const stop of this.#stopsHere) stop();
+    this.#stopsHere = [];
+    this.#conversation = this.#store = null;
+    this.#presence.open(null);
   }
 
   #onFrame(frame) {
@@ -68,7 +98,9 @@ export class PresenceView {
   async #fetchMarks() {
     if (!this.#presence.hasReaders) return;
     const asOf = this.#marksReceived;
-    const { results } = await this.#rest.get(`conversations/${this.#conversation.id}/members/`);
+    const { id } = this.#conversation;
+    const { results } = await this.#rest.get(`conversations/${id}/members/`);
+    if (id !== this.#conversation?.id) return;
     if (asOf !== this.#marksReceived) return this.#fetchMarks(); // the response may be older
     this.#presence.applyMarks(results.map((row) => ({ user: row.user.id, seq: row.last_read_seq })));
     return this.#showSeen();
@@ -86,14 +118,14 @@ export class PresenceView {
     const wasLost = this.#isOffline;
     this.#isOffline = state !== "online";
     if (this.#isOffline === wasLost) return;
-    clearTimeout(this.#timers.doubt);
+    this.#timers.clear("doubt");
     if (wasLost) {
       // Fetch the marks missed while offline. With a random delay, so that clients don't all do so at
       // once when a server comes back.
-      this.#after("ask", 1_000 + 4_000 * Math.random(), () => this.#fetchMarks().catch(() => {}));
+      this.#timers.set("ask", 1_000 + 4_000 * Math.random(), () => this.#fetchMarks().catch(() => {}));
       return;
     }
-    this.#after("doubt", OFFLINE_AFTER, () => {
+    this.#timers.set("doubt", navigator.onLine ? OFFLINE_AFTER : 0, () => {
       this.#presence.clearOnline();
       this.#showOnline();
     });
@@ -103,7 +135,7 @@ export class PresenceView {
     const people = document.getElementById("people");
     if (!step || !people) return;
     people.dataset.count = Number(people.dataset.count) + step;
-    show(people, tn("people", Number(people.dataset.count)));
+    setText(people, tn("people", Number(people.dataset.count)));
   }
 
   #showOnline() {
@@ -114,13 +146,13 @@ export class PresenceView {
     }
     const { names } = this.#presence;
     const direct = document.getElementById("online-direct");
-    if (direct) show(direct, t(names.length ? "online.now" : "online.direct"));
+    if (direct) setText(direct, t(names.length ? "online.now" : "online.direct"));
     const here = document.getElementById("online");
     if (!here) return;
     here.hidden = !names.length;
     const link = here.querySelector("a");
     const { text, title } = onlineSummary(names);
-    show(link, text);
+    setText(link, text);
     link.title = title;
   }
 
@@ -138,13 +170,9 @@ export class PresenceView {
     const under = last.querySelector(".message__main");
     if (place.parentElement !== under) under.append(place);
     const seen = this.#presence.seenBy(Number(last.dataset.seq) || Infinity);
-    show(place, receiptText(seen, this.#conversation.kind));
-    place.title = seen.names.join(", ");
-  }
-
-  #after(name, delay, work) {
-    clearTimeout(this.#timers[name]);
-    this.#timers[name] = setTimeout(work, delay);
+    if (place.title === seen.names.join(", ")) return;
+    const { kind } = this.#conversation;
+    view("seen").then(({ showSeen }) => showSeen(place, seen, kind));
   }
 }
 
@@ -152,18 +180,6 @@ export class PresenceView {
 export function onlineSummary(names) {
   const title = t("online.names", { names: [...names, t("you")].join(", ") });
   return { text: tn("online.count", names.length + 1), title };
-}
-
-/** Who has seen my last message: the result of seenBy(). `kind`: of the conversation. */
-export function receiptText({ names, everybody }, kind) {
-  if (!names.length) return "";
-  if (kind === "direct") return t("seen");
-  if (everybody) return t("seen.all");
-  const more = names.length - NAMED + 1;
-  const shown = more > 1 ? [...names.slice(0, NAMED - 1), tn("more", more)] : names;
-  const last = shown.at(-1);
-  const first = shown.slice(0, -1).join(", ");
-  return t("seen.by", { names: first ? t("list", { names: first, last }) : last });
 }
 
 function personOf(wrapper) {
@@ -177,8 +193,4 @@ function wrap(avatar) {
   delete avatar.dataset.person;
   avatar.replaceWith(wrapper);
   wrapper.prepend(avatar);
-}
-
-function show(place, text) {
-  if (place.textContent !== text) place.textContent = text;
 }

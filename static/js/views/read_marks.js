@@ -1,16 +1,18 @@
 // Read marks. A message counts as read once its end is in view, in a window that is visible and has focus.
 
-import { isLiveText } from "chatty/chat/store.js";
-import { fill, isWatched } from "chatty/views/dom.js";
+import { isLiveText } from "chatty/chat/live_text.js";
+import { byId, fill, isWatched } from "chatty/views/dom.js";
 import { tn } from "chatty/views/i18n.js";
 
+/** `events`: emits those of `chat`, also from before this was loaded. */
 export class ReadMarksView {
   #chat;
-  #store;
+  #events;
   #conversationList;
   #timeline;
   #conversation;
-  #bar = document.getElementById("unread-bar");
+  #root;
+  #bar;
   #lastRead;
   #waitsForLine; // the first unread message is not loaded yet, so nothing counts as read
   #isPaused = false; // after "mark as unread": messages in view must not count as read again
@@ -18,12 +20,14 @@ export class ReadMarksView {
   #stops = [];
   #ending = new AbortController();
 
-  constructor({ chat, store, conversationList, timeline, conversation }) {
+  constructor({ root, chat, events, conversationList, timeline, conversation }) {
     this.#chat = chat;
-    this.#store = store;
+    this.#events = events;
     this.#conversationList = conversationList;
     this.#timeline = timeline;
     this.#conversation = conversation;
+    this.#root = root;
+    this.#bar = byId(root, "unread-bar");
     this.#lastRead = conversation.last_read_seq;
     this.#waitsForLine = Boolean(this.#bar && !this.#bar.hidden && !this.#line);
   }
@@ -37,9 +41,9 @@ export class ReadMarksView {
     document.addEventListener("visibilitychange", () => this.look(), { signal });
     this.#bar?.addEventListener("submit", (event) => this.#markAll(event), { signal });
     this.#stops.push(
-      this.#chat.on("message", ({ message, own }) => this.#onMessage(message, own)),
-      this.#chat.on("read_mark", ({ seq }) => this.#onReadMark(seq)),
-      this.#store.on("change", () => this.#findLine()),
+      this.#events.on("message", ({ message, own }) => this.#onMessage(message, own)),
+      this.#events.on("read_mark", ({ seq }) => this.#onReadMark(seq)),
+      this.#chat.store.on("change", () => this.#findLine()),
       this.#conversationList.on("change", ({ id }) => id === this.#conversation.id && this.#showBar()),
     );
     this.look();
@@ -70,7 +74,7 @@ export class ReadMarksView {
   // Internal
 
   get #line() {
-    return document.getElementById("new");
+    return byId(this.#root, "new");
   }
 
   #markSeen(seq) {
@@ -86,7 +90,7 @@ export class ReadMarksView {
 
   #setBack(seq) {
     this.#isPaused = true;
-    const first = this.#store.messages().find((message) => message.seq > seq);
+    const first = this.#chat.store.messages().find((message) => message.seq > seq);
     const row = first && this.#timeline.row(first.id);
     if (row) this.#timeline.placeNewLine(row);
     if (this.#bar) this.#bar.hidden = false;
@@ -102,15 +106,15 @@ export class ReadMarksView {
   }
 
   #hasUnreadBefore({ seq }) {
-    return this.#store.firstUnread(this.#lastRead)?.seq < seq;
+    return this.#chat.store.firstUnread(this.#lastRead)?.seq < seq;
   }
 
   /** Once the first unread message is loaded, put the "New" line before it. */
   #findLine() {
     if (!this.#waitsForLine) return;
-    const messages = this.#store.messages();
+    const messages = this.#chat.store.messages();
     if (!messages.length || messages[0].seq > this.#lastRead + 1) return;
-    const first = this.#store.firstUnread(this.#lastRead);
+    const first = this.#chat.store.firstUnread(this.#lastRead);
     this.#waitsForLine = false;
     const row = first && this.#timeline.row(first.id);
     if (row) this.#timeline.placeNewLine(row);

@@ -1,12 +1,15 @@
 // Scrolling of the timeline: it sticks to the end, and elsewhere the visible messages don't move.
 
 const NEAR = 48; // px from the end that still count as the end
+const GLIDE = 1_000; // ms that smooth scrolling takes at most
 
 export class Scroll {
   #box;
   #inner;
   #anchor = null; // see #findAnchor(); null at the end
   #atEnd = true;
+  #gliding = 0; // until when a smooth scroll to the end can take
+  #height = 0; // of the box, when #anchor was found
   #resizing;
   #ending = new AbortController();
   #onMove;
@@ -23,7 +26,7 @@ export class Scroll {
   connect() {
     // Turns off the browser's scroll anchoring, which would apply the same correction twice.
     this.#box.classList.add("timeline--anchored");
-    this.#box.addEventListener("scroll", () => this.#onScroll(), {
+    this.#box.addEventListener("scroll", () => this.#settle(), {
       passive: true,
       signal: this.#ending.signal,
     });
@@ -76,7 +79,8 @@ export class Scroll {
   toEnd({ smooth = false } = {}) {
     const behavior = smooth && !prefersStillness() ? "smooth" : "instant";
     this.#box.scrollBy({ top: this.#distance(), behavior });
-    if (behavior === "instant") this.#onScroll();
+    if (behavior === "smooth") this.#gliding = performance.now() + GLIDE;
+    this.#onScroll();
   }
 
   to(element, { block = "center" } = {}) {
@@ -92,12 +96,9 @@ export class Scroll {
 
   /** Run `work`, which changes the timeline, without moving the visible messages. */
   keep(work) {
-    const wasAtEnd = this.atEnd;
-    const anchor = wasAtEnd ? null : this.#findAnchor();
+    this.#settle();
     work();
-    if (wasAtEnd) this.toEnd();
-    else this.#hold(anchor);
-    this.#onScroll();
+    this.#restore();
   }
 
   // Internal
@@ -106,16 +107,24 @@ export class Scroll {
     return this.#inner.getBoundingClientRect().bottom - this.#box.getBoundingClientRect().bottom;
   }
 
+  /** Events and changes come before the observer hears of a new size, so the anchor is still the old one. */
+  #settle() {
+    if (this.#box.clientHeight === this.#height) this.#onScroll();
+    else this.#restore();
+  }
+
   #onScroll() {
-    this.#atEnd = this.atEnd;
+    // A change of size on the way to the end, such as by a bar that goes, must not hold what is in view just now.
+    this.#atEnd = this.atEnd || performance.now() < this.#gliding;
     this.#anchor = this.#atEnd ? null : this.#findAnchor();
+    this.#height = this.#box.clientHeight;
     this.#onMove();
   }
 
   #restore() {
-    if (this.#atEnd) this.toEnd();
-    else this.#hold(this.#anchor);
-    this.#onMove();
+    if (this.#atEnd) return this.toEnd();
+    this.#hold(this.#anchor);
+    return this.#onScroll();
   }
 
   /** The first visible messages as [{element, top}]. If the first is removed, the next is the anchor. */
@@ -129,6 +138,8 @@ export class Scroll {
       if (place.top >= bottom) break;
       found.push({ element, top: place.top - top });
     }
+    // Not the oldest: if it becomes the second message of its author, it loses the name above its text.
+    if (first === 0 && found.length > 1) found.push(found.shift());
     return found;
   }
 

@@ -1,12 +1,17 @@
 // Keyboard shortcuts that work on every page, and the buttons for the same dialogs ([data-opens]).
 
-import { fromTemplate, isTypedInto } from "chatty/views/dom.js";
+import { fromTemplate, isMac, isTypedInto, view } from "chatty/views/dom.js";
 
 /** Modules for dialogs with dynamic content. */
-const LOADERS = { switcher: () => import("chatty/views/switcher.js") };
-const IS_MAC = /mac|iphone|ipad/i.test(navigator.platform);
+const LOADERS = { switcher: () => view("switcher", { isAwaited: true }) };
 
-export class Shortcuts {
+/** @param {import("chatty/views/page.js").Page} page */
+export function connect(_element, page) {
+  const { me, rest, conversationList } = page;
+  new Shortcuts({ me: me.id, rest, conversationList }).connect();
+}
+
+class Shortcuts {
   #page;
 
   /** `page`: {me, rest, conversationList}, for the dialogs. */
@@ -18,8 +23,6 @@ export class Shortcuts {
     document.addEventListener("keydown", (event) => this.#onKeydown(event));
     document.addEventListener("click", (event) => this.#onClick(event));
     nameKeys(document);
-    // Preload it, in case the connection is lost later.
-    (globalThis.requestIdleCallback ?? setTimeout)(() => LOADERS.switcher().catch(() => {}));
   }
 
   #onKeydown(event) {
@@ -27,7 +30,7 @@ export class Shortcuts {
     const { key, ctrlKey, metaKey, shiftKey } = event;
     if (key === "?" && !ctrlKey && !metaKey && !isTypedInto(event.target)) {
       this.#open("shortcuts", event);
-    } else if (key.toLowerCase() === "k" && (IS_MAC ? metaKey : ctrlKey) && !shiftKey) {
+    } else if (key.toLowerCase() === "k" && (isMac ? metaKey : ctrlKey) && !shiftKey) {
       this.#open("switcher", event);
     }
   }
@@ -66,6 +69,6 @@ export class Shortcuts {
 
 /** Show Mac names of keys on a Mac. */
 function nameKeys(root) {
-  if (!IS_MAC) return;
+  if (!isMac) return;
   for (const key of root.querySelectorAll("[data-mac]")) key.textContent = key.dataset.mac;
 }

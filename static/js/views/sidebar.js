@@ -1,79 +1,81 @@
-// The list of conversations: unread counts, order, and adding and removing rows.
+// The list of conversations: what is always there. What draws its rows is loaded with the first change, and its menus
+// and filters when they are used.
 
-import { notifiableCount } from "chatty/chat/conversation_list.js";
-import { fill, fromTemplate, part, slot } from "chatty/views/dom.js";
-import { showAvatar } from "chatty/views/avatar.js";
+import { Drafts } from "chatty/chat/drafts.js";
+import { hasModifier, view } from "chatty/views/dom.js";
 
-export class Sidebar {
-  #conversationList;
-  #list;
-  #current; // id of the open conversation, or null
+const LONG_PRESS = 500; // ms
+const CONTROLS = "[data-filter-name], .row__more, summary";
 
-  constructor({ conversationList, current }) {
-    this.#conversationList = conversationList;
-    this.#list = document.getElementById("conversations");
-    this.#current = current;
+/** @param {import("chatty/views/page.js").Page} page */
+export function connect(element, page) {
+  new Sidebar(element, page).connect();
+}
+
+class Sidebar {
+  #element;
+  #page;
+  #drawn; // id -> conversation, as the page was rendered
+  #loading; // a promise of SidebarList
+  #press; // timer
+
+  constructor(element, page) {
+    this.#element = element;
+    this.#page = page;
+    this.#drawn = new Map(page.data.conversations.map((each) => [each.id, each]));
   }
 
   connect() {
-    this.#conversationList.on("change", ({ id, moved }) => this.#onChange(id, moved));
-    this.#conversationList.on("removed", ({ id }) => this.#row(id)?.remove());
+    const { early, scope, socket } = this.#page;
+    early.sidebar.on("messages", (detail) => this.#pass("applyMessages", detail));
+    early.sidebar.on("removed", (detail) => this.#pass("remove", detail));
+    early.sidebar.on("change", (detail) => this.#isDrawn(detail.id) || this.#pass("update", detail));
+    socket.on("frame", (frame) => {
+      if (/typing|person/.test(frame.type)) this.#pass(frame.type, frame);
+    });
+    this.#page.on("shown", () => this.#pass("setCurrent"));
+    if (new Drafts(scope).size) this.#pass("showDrafts");
+    const on = (type, work, passive) => this.#element.addEventListener(type, work, { passive });
+    on("click", (event) => hasModifier(event) || this.#use(closest(event, CONTROLS), event));
+    on("contextmenu", (event) => event.shiftKey || this.#use(closest(event, "li"), event));
+    on("touchstart", (event) => this.#onTouch(event), true);
+    for (const end of ["touchend", "touchmove"]) on(end, () => clearTimeout(this.#press), true);
+    document.addEventListener("submit", (event) => this.#use(closest(event, "[data-toggle]"), event));
   }
 
-  #row(id) {
-    return this.#list?.querySelector(`:scope > [data-conversation="${id}"]`);
+  #pass(method, detail) {
+    this.#loading ??= view("sidebar_list").then(({ SidebarList }) => {
+      const list = new SidebarList(this.#page);
+      list.connect();
+      return list;
+    });
+    this.#loading.then(
+      (list) => list[method](detail),
+      () => (this.#loading = null),
+    );
   }
 
-  #onChange(id, moved) {
-    const data = this.#conversationList.get(id);
-    if (!this.#list || !data.name) return;
-    const known = this.#row(id);
-    const row = known ?? fromTemplate("sidebar-row-template");
-    if (!known) this.#fillNew(row, data);
-    fill(row, "name", data.name);
-    showBadge(row, data);
-    showArchived(row, data.archived);
-    this.#showUnread(row, data);
-    if ((moved || !known) && this.#list.firstElementChild !== row) this.#moveToTop(row);
+  /** Whether a conversation is still as the server has drawn it. Nearly all are, after `hello`. */
+  #isDrawn(id) {
+    const drawn = this.#loading ? null : this.#drawn.get(id);
+    const now = this.#page.conversationList.get(id);
+    return (
+      drawn && Object.keys(drawn).every((key) => JSON.stringify(drawn[key]) === JSON.stringify(now[key]))
+    );
   }
 
-  #fillNew(row, { id, kind, other }) {
-    row.dataset.conversation = id;
-    const link = row.querySelector("a");
-    link.href = `/c/${id}/`;
-    if (id === this.#current) link.setAttribute("aria-current", "page");
-    if (kind === "direct") part(row, "avatar").dataset.person = other?.id;
-    document.querySelector(".sidebar__empty")?.remove();
+  #onTouch(event) {
+    clearTimeout(this.#press);
+    this.#press = setTimeout(() => this.#use(closest(event, "li"), event), LONG_PRESS);
   }
 
-  #showUnread(row, data) {
-    const { unread, unread_more: more } = data;
-    row.classList.toggle("row--unread", unread > 0);
-    row.classList.toggle("row--muted", !notifiableCount(data));
-    row.classList.toggle("row--mentioned", Boolean(data.mentions?.length));
-    slot(row, "unread").hidden = !unread;
-    fill(row, "unread-count", `${unread}${more ? "+" : ""}`);
-  }
-
-  /** Move a row to the top. If it contains the focus, keep it. */
-  #moveToTop(row) {
-    const active = /** @type {HTMLElement} */ (document.activeElement);
-    const focused = row.contains(active) ? active : null;
-    this.#list.prepend(row);
-    focused?.focus({ preventScroll: true });
+  #use(control, event) {
+    if (!control) return;
+    if (event.cancelable && control.localName !== "summary") event.preventDefault();
+    view("sidebar_controls", { isAwaited: true }).then(({ use }) => use(control, event, this.#page));
   }
 }
 
-/** The other person's avatar in a direct message, or an icon for the group's access. */
-function showBadge(row, { kind, access, other }) {
-  const avatar = part(row, "avatar");
-  if (kind === "direct") showAvatar(avatar, other);
-  else avatar.querySelector("use").setAttribute("href", access === "open" ? "#i-hash" : "#i-lock");
-}
-
-function showArchived(row, isArchived) {
-  row.classList.toggle("row--archived", isArchived);
-  const mark = part(row, "row__mark");
-  if (!isArchived) mark?.remove();
-  else if (!mark) slot(row, "name").after(part(fromTemplate("sidebar-row-template"), "row__mark"));
+function closest({ target }, selector) {
+  return target.closest(selector);
 }

@@ -2,24 +2,14 @@
 
 import { view } from "chatty/views/dom.js";
 
-export class SignOut {
-  #form = document.querySelector('form[action$="/sign-out/"]');
-  #unsent;
-
-  constructor({ unsent }) {
-    this.#unsent = unsent;
-  }
-
-  connect() {
-    this.#form?.addEventListener("submit", (event) => this.#onSubmit(event));
-  }
-
-  async #onSubmit(event) {
+/** @param {import("chatty/views/page.js").Page} page */
+export function connect(form, page) {
+  form.addEventListener("submit", async (event) => {
     event.preventDefault();
     // If this fails, the unsent text stays, and the sign-in page says so.
-    const isSure = await view("clean_up")
-      .then(({ cleanUp }) => cleanUp(this.#unsent))
+    const isSure = await view("clean_up", { isAwaited: true })
+      .then(({ cleanUp }) => cleanUp(page))
       .catch(() => true);
-    if (isSure) this.#form.submit();
-  }
+    if (isSure) form.submit();
+  });
 }

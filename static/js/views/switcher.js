@@ -1,11 +1,14 @@
 // The quick switcher: finds conversations and people by a few letters of their names.
 
 import { rank } from "chatty/lib/match.js";
+import { recent } from "chatty/lib/recent.js";
 import { element, fill, fromTemplate, slot } from "chatty/views/dom.js";
+import { go } from "chatty/views/go.js";
 import { showAvatar } from "chatty/views/avatar.js";
+import { showBadge } from "chatty/views/conversation_badge.js";
 import { t } from "chatty/views/i18n.js";
 
-const PAUSE = 150; // ms without typing before people are searched on the server
+const PAUSE = 150; // ms without typing before the server is asked
 const CONVERSATIONS = 30; // shown
 const PEOPLE = 12;
 
@@ -22,14 +25,18 @@ class Switcher {
   #dialog;
   #box;
   #list;
-  #conversations = [];
+  #conversations = new Map(); // id -> entry
+  #isPartial = false; // there are more conversations than in the sidebar
   #people = new Map(); // id -> person, of all results so far
   #moreThere = false; // there are more people than fit on one page of results
   #timer = null;
+  #requests = 0; // without an answer yet
   #error = "";
+  #recent; // ids of conversations, opened last first
   #isEntered; // Enter was pressed before there were any results
 
-  constructor(dialog, { me, rest, conversationList, isEntered }) {
+  constructor(dialog, { me, rest, conversationList, scope, isEntered }) {
+    this.#recent = recent(scope);
     this.#isEntered = isEntered;
     this.#dialog = dialog;
     this.#box = dialog.querySelector("input");
@@ -46,48 +53,52 @@ class Switcher {
     dialog.addEventListener("click", (event) => this.#onClick(event));
     this.#box.addEventListener("input", () => this.#onInput());
     this.#conversations = this.#readList();
-    this.#show();
+    this.#isPartial = Boolean(document.querySelector(".sidebar__all"));
     this.#find("");
+    this.#show();
   }
 
   // Internal: data
 
-  /** The conversations in the sidebar, which is ordered by latest message. */
+  /** The conversations in the sidebar, in its order. */
   #readList() {
-    const rows = [...document.querySelectorAll("#conversations > [data-conversation]")];
-    return rows.map((row) => {
-      const link = row.querySelector("a");
-      const {
-        name,
-        unread,
-        unread_more: more,
-        other,
-      } = this.#conversationList.get(Number(row.dataset.conversation));
-      return {
-        name,
-        url: link.href,
-        unread,
-        number: `${unread}${more ? "+" : ""}`,
-        person: other?.id ?? null,
-        isCurrent: link.hasAttribute("aria-current"),
-        avatar: slot(row, "badge").cloneNode(true),
-      };
-    });
+    const rows = [...document.querySelectorAll("#conversations [data-conversation]")];
+    return new Map(
+      rows.map((row) => {
+        const id = Number(row.dataset.conversation);
+        return [id, entryOf(this.#conversationList.get(id), row)];
+      }),
+    );
   }
 
+  /** Ask the server for what is not known yet. Without a text, for the first people. */
   async #find(text) {
-    try {
-      const { results, next } = await this.#rest.get("users/", { q: text || undefined });
-      for (const person of results) this.#people.set(person.id, person);
-      this.#error = "";
-      if (!text && next) {
-        this.#moreThere = true;
-        if (this.#text) this.#find(this.#text); // already typed
-      }
-    } catch (error) {
-      this.#error = error.detail ?? t("error.server");
+    this.#requests += 1;
+    const answers = await Promise.allSettled([
+      (!text || this.#moreThere) && this.#findPeople(text),
+      text && this.#isPartial && this.#findConversations(text),
+    ]);
+    this.#requests -= 1;
+    this.#error = "";
+    for (const answer of answers) {
+      if (answer.status === "rejected") this.#error = answer.reason.detail ?? t("error.server");
     }
     if (this.#dialog.open) this.#show();
+  }
+
+  async #findPeople(text) {
+    const { results, next } = await this.#rest.get("users/", { q: text || undefined });
+    for (const person of results) this.#people.set(person.id, person);
+    if (text || !next) return;
+    this.#moreThere = true;
+    if (this.#text) this.#find(this.#text); // already typed
+  }
+
+  async #findConversations(text) {
+    const { results } = await this.#rest.get("conversations/", { q: text, limit: CONVERSATIONS });
+    for (const found of results) {
+      if (!this.#conversations.has(found.id)) this.#conversations.set(found.id, entryOf(found));
+    }
   }
 
   // Internal: matching
@@ -103,14 +114,24 @@ class Switcher {
       .sort((a, b) => a.rank - b.rank || weigh(a, b));
   }
 
+  /** 0: opened last. */
+  #lastUse({ conversation }) {
+    const place = this.#recent.indexOf(conversation);
+    return place < 0 ? this.#recent.length : place;
+  }
+
   #groups() {
     const isTyped = Boolean(this.#text);
     const unreadFirst = (a, b) =>
       (!isTyped && Number(a.isCurrent) - Number(b.isCurrent)) ||
-      Number(Boolean(b.unread)) - Number(Boolean(a.unread));
-    const conversations = this.#matching(this.#conversations, unreadFirst).slice(0, CONVERSATIONS);
+      Number(Boolean(b.unread)) - Number(Boolean(a.unread)) ||
+      this.#lastUse(a) - this.#lastUse(b);
+    const conversations = this.#matching([...this.#conversations.values()], unreadFirst).slice(
+      0,
+      CONVERSATIONS,
+    );
     if (!isTyped && conversations.length) return [["switcher.conversations", conversations]];
-    const known = new Set(this.#conversations.map(({ person }) => person));
+    const known = new Set([...this.#conversations.values()].map(({ person }) => person));
     const others = [...this.#people.values()].filter(({ id }) => !known.has(id));
     const people = this.#matching(others, (a, b) => a.name.localeCompare(b.name)).slice(0, PEOPLE);
     return [
@@ -126,10 +147,12 @@ class Switcher {
     const groups = this.#groups();
     this.#list.replaceChildren(...groups.map(([title, found]) => this.#drawGroup(title, found)));
     const options = this.#options;
+    this.#box.setAttribute("aria-expanded", String(options.length > 0));
     for (const [index, option] of options.entries()) option.id = `option-${index}`;
     this.#choose(options.find((option) => option.dataset.is === chosen) ?? options[0]);
     if (this.#isEntered) this.#enter();
-    const none = this.#text && !options.length ? t("switcher.none", { text: this.#text }) : "";
+    const isDone = !this.#requests && !this.#timer;
+    const none = this.#text && !options.length && isDone ? t("switcher.none", { text: this.#text }) : "";
     fill(this.#dialog, "status", this.#error || none);
   }
 
@@ -179,10 +202,16 @@ class Switcher {
   #onInput() {
     this.#isEntered = false;
     this.#choose(null); // select the best match, not the previous selection
-    this.#show();
     clearTimeout(this.#timer);
+    this.#timer = null;
     const text = this.#text;
-    if (text && this.#moreThere) this.#timer = setTimeout(() => this.#find(text), PAUSE);
+    if (text && (this.#moreThere || this.#isPartial)) {
+      this.#timer = setTimeout(() => {
+        this.#timer = null;
+        this.#find(text);
+      }, PAUSE);
+    }
+    this.#show();
   }
 
   #onKeydown(event) {
@@ -230,6 +259,23 @@ class Switcher {
       }
     }
     this.#dialog.close();
-    location.assign(url);
+    go(url);
   }
+}
+
+/** A conversation as it is listed. `row`: of the sidebar, if it is there. */
+function entryOf(conversation, row = fromTemplate("sidebar-row-template")) {
+  const { id, name, unread, unread_more: more, other } = conversation;
+  const isListed = row.isConnected;
+  if (!isListed) showBadge(row, conversation);
+  return {
+    name,
+    conversation: id,
+    url: new URL(`/c/${id}/`, location.origin).href,
+    unread,
+    number: `${unread}${more ? "+" : ""}`,
+    person: other?.id ?? null,
+    isCurrent: isListed && row.querySelector("a").hasAttribute("aria-current"),
+    avatar: isListed ? slot(row, "badge").cloneNode(true) : slot(row, "badge"),
+  };
 }

@@ -1,5 +1,7 @@
 // System notifications: one per conversation, shared by all windows.
 
+import { go } from "chatty/views/go.js";
+
 const PREFIX = "chatty.";
 
 /** Show a notification, replacing the conversation's previous one. `again`: alert the user again. */
@@ -42,7 +44,7 @@ function showPageNotification(title, options) {
   notification.onclick = () => {
     notification.close();
     window.focus();
-    location.assign(options.data.url);
+    go(options.data.url);
   };
 }
 

@@ -1,20 +1,20 @@
 // Toasts, which are also announced to screen readers. They never take the focus.
 
 import { element } from "chatty/views/dom.js";
-
-const SHOWN = { alert: 8_000, status: 2_500 }; // ms
+import { announce } from "chatty/views/live_region.js";
 
 export const toast = {
-  error: (text) => show("toast", "alert", text),
+  error: (text) => show("toast", text, 8_000),
 
   /** Confirm something that has no visible effect. */
-  info: (text) => show("toast toast--note", "status", text),
+  info: (text) => show("toast toast--note", text, 2_500),
 };
 
-function show(className, role, text) {
+/** `duration` in ms. */
+function show(className, text, duration) {
   document.querySelector(".toast")?.remove();
   const shown = element("p", className, text);
-  shown.setAttribute("role", role);
   document.body.append(shown);
-  setTimeout(() => shown.remove(), SHOWN[role]);
+  announce(text);
+  setTimeout(() => shown.remove(), duration);
 }

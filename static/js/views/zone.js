@@ -1,13 +1,13 @@
-// Fills the browser's time zone into forms, or offers it next to the profile's setting.
+// Fills the browser's time zone into a field, or offers it next to the profile's setting.
 
 import { button } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
 
-export function offerZone() {
+export function connect(field) {
   const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (!zone) return;
-  for (const field of document.querySelectorAll("[data-time-zone=fill]")) field.value ||= zone;
-  for (const field of document.querySelectorAll("[data-time-zone=offer]")) offer(field, zone);
+  if (field.dataset.timeZone === "fill") field.value ||= zone;
+  else offer(field, zone);
 }
 
 function offer(field, zone) {

@@ -1,8 +1,9 @@
-// The message list of a conversation: shows the store's messages, and my pending ones below them.
+// A list of messages: shows those of a source, and my pending ones below them. The source is a conversation
+// (ConversationChat), or anything else with the same methods, such as a thread.
 
-import { isLiveText } from "chatty/chat/store.js";
-import { Days, momentOf, previousRow, startOf } from "chatty/views/days.js";
-import { element, fill, fromTemplate, idOf } from "chatty/views/dom.js";
+import { isLiveText } from "chatty/chat/live_text.js";
+import { Days, previousRow, startOf } from "chatty/views/days.js";
+import { byId, element, fill, fromTemplate, hasModifier, idOf } from "chatty/views/dom.js";
 import { PendingRows } from "chatty/views/pending_rows.js";
 import { Scroll, firstIndex } from "chatty/views/scroll.js";
 import { t, tn } from "chatty/views/i18n.js";
@@ -11,9 +12,21 @@ const ROWS_MAX = 200; // messages in the page; above that, the far end is droppe
 const ROWS_KEPT = 150;
 const REACH = 900; // px from an end at which the next page is fetched
 
-export class Timeline {
+/**
+ * @typedef {object} MessageSource
+ * @property {import("chatty/chat/store.js").Store} store the messages that are loaded
+ * @property {(type: "message", listener: (event: any) => void) => () => void} on {message, own}: a new one arrived
+ * @property {() => Promise<void>} loadOlder each load rejects with an ApiError, and changes the store
+ * @property {() => Promise<void>} loadNewer
+ * @property {() => Promise<void>} loadLatest
+ * @property {(seq: number) => Promise<void>} loadAround
+ * @property {(window?: { before?: number, after?: number }) => string} pageUrl of these, or of the latest
+ */
+
+export class MessageList {
+  /** @type {MessageSource} */
+  #source;
   #store;
-  #chat;
   #message; // MessageView
   #me;
   #days;
@@ -30,16 +43,22 @@ export class Timeline {
   #stops = [];
   #ending = new AbortController();
 
-  /** `locked`: as for lock(). `onMove()` is called whenever other messages may be in view. */
-  constructor({ store, chat, message, times, me, locked, onMove }) {
+  /**
+   * `root` contains the list as in templates/conversations/conversation.html. `locked`: as for lock(). `onMove()`
+   * is called whenever other messages may be in view.
+   * @param {Element} root
+   * @param {MessageSource} source
+   */
+  constructor(root, source, { message, times, me, locked = "", onMove = () => {} }) {
+    const { store } = source;
+    this.#source = source;
     this.#store = store;
-    this.#chat = chat;
     this.#message = message;
     this.#me = me;
     this.#onMove = onMove;
-    this.#box = document.getElementById("timeline");
-    this.#inner = document.getElementById("messages");
-    this.#jump = document.getElementById("jump");
+    this.#box = byId(root, "timeline");
+    this.#inner = byId(root, "messages");
+    this.#jump = byId(root, "jump");
     this.#days = new Days({ inner: this.#inner, times });
     const insert = (row) => {
       this.#inner.insertBefore(row, this.#end());
@@ -51,26 +70,34 @@ export class Timeline {
 
   // Lifecycle
 
-  connect() {
-    for (const row of this.#drawnRows()) this.#rows.set(idOf(row), row);
+  /**
+   * `place`: a position to restore, see place(). `target`: the id of the message to show instead, to which the
+   * browser scrolls itself if the page `isLoaded`.
+   */
+  connect({ place = null, target = "", isLoaded = true } = {}) {
+    for (const row of this.rows()) this.#rows.set(idOf(row), row);
     this.#stops.push(
       this.#store.on("change", (change) => this.#onChange(change)),
-      this.#chat.on("message", (spoken) => this.#onMessage(spoken)),
+      this.#source.on("message", (spoken) => this.#onMessage(spoken)),
     );
     const { signal } = this.#ending;
     this.#inner.addEventListener("click", (event) => this.#onClick(event), { signal });
     this.#jump.addEventListener("click", () => this.toLatest(), { signal });
-    document.addEventListener("visibilitychange", () => this.#days.name(), { signal });
     this.#reaching = new IntersectionObserver((entries) => this.#onIntersect(entries), {
       root: this.#box,
       rootMargin: `${REACH}px 0px`,
     });
     // The server uses the profile's time zone, if set. Otherwise only the browser knows it.
-    for (const row of this.#rows.values()) this.#message.prepare(row, momentOf(row));
+    for (const [id, row] of this.#rows) {
+      const { html, created_at: moment } = this.#store.get(id);
+      row.html = html;
+      this.#message.prepare(row, moment);
+    }
+    this.#pending.draw([]); // those that were waiting before the conversation was opened
     this.#arrange();
-    this.#days.name();
+    this.#days.connect();
     this.#scroll.connect();
-    this.#openAt();
+    if (!place || !this.#restore(place)) this.#openAt(target, { isLoaded });
     this.#mark();
     this.#watchEnds();
   }
@@ -80,6 +107,7 @@ export class Timeline {
     this.#ending.abort();
     this.#reaching.disconnect();
     this.#scroll.disconnect();
+    this.#days.disconnect();
   }
 
   // Public methods
@@ -90,7 +118,7 @@ export class Timeline {
 
   /** The seq of the last message whose end is in view, or 0. */
   lastSeen() {
-    return Number(this.#scroll.lastSeen(this.#drawnRows())?.dataset.seq ?? 0);
+    return Number(this.#scroll.lastSeen(this.rows())?.dataset.seq ?? 0);
   }
 
   row(id) {
@@ -99,7 +127,7 @@ export class Timeline {
 
   /** The elements of messages and system messages, oldest first. */
   rows() {
-    return this.#drawnRows();
+    return [...this.#inner.querySelectorAll(":scope > [data-seq]")];
   }
 
   /** True if the end of the element is in view. */
@@ -125,7 +153,7 @@ export class Timeline {
   }
 
   async toLatest({ smooth = true } = {}) {
-    if (this.#store.hasNewer) await this.#fetch(() => this.#chat.loadLatest());
+    if (this.#store.hasNewer) await this.#fetch(() => this.#source.loadLatest());
     this.#scroll.toEnd({ smooth });
     this.#waiting.clear();
     this.#updateJump();
@@ -151,10 +179,21 @@ export class Timeline {
 
   // Internal: opening
 
-  /** Scroll to the URL's fragment, else to the "New" line, else to the end. */
-  #openAt() {
-    const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
-    if (target && this.#inner.contains(target) && target.id !== "newest") return;
+  /** Returns false if the position is unknown. Elsewhere in the history, it takes a request. */
+  #restore(place) {
+    if (place.atEnd || this.putBack(place)) return !place.atEnd;
+    if (!place.seq) return false;
+    this.#fetch(() => this.#source.loadAround(place.seq)).then(() => this.putBack(place));
+    return true;
+  }
+
+  /** Scroll to the target, else to the "New" line, else to the end. */
+  #openAt(target, { isLoaded }) {
+    const found = target && byId(this.#inner, target);
+    if (found && found !== this.#newest) {
+      if (!isLoaded) this.#scroll.to(found);
+      return;
+    }
     if (this.#store.hasNewer) return;
     this.#scroll.toEnd();
     const line = this.#inner.querySelector(":scope > .new-line");
@@ -165,7 +204,7 @@ export class Timeline {
 
   #onChange({ ids, keys, replaced }) {
     this.#scroll.keep(() => {
-      const drawn = ids.length ? this.#drawnRows() : [];
+      const drawn = ids.length ? this.rows() : [];
       for (const id of ids) this.#draw(id, drawn);
       this.#pending.draw(keys, replaced);
       if (ids.length) {
@@ -218,7 +257,15 @@ export class Timeline {
   }
 
   #end() {
-    return document.getElementById("newer") ?? document.getElementById("newest");
+    return this.#endOf("newer") ?? this.#newest;
+  }
+
+  get #newest() {
+    return byId(this.#inner, "newest");
+  }
+
+  #endOf(name) {
+    return byId(this.#inner, name);
   }
 
   /** Update the quotes of changed messages. */
@@ -233,29 +280,23 @@ export class Timeline {
 
   // Internal: days, groups, ends
 
-  #drawnRows() {
-    return [...this.#inner.querySelectorAll(":scope > [data-seq]")];
-  }
-
   #arrange() {
     const { first } = this.#pending;
-    this.#days.arrange([...this.#drawnRows(), ...(first ? [first] : [])]);
+    this.#days.arrange([...this.rows(), ...(first ? [first] : [])]);
   }
 
   /** Show the links to older and newer messages if there are any. */
   #mark() {
     this.#markEnd("older", this.#store.hasOlder, (made) => this.#inner.prepend(made));
-    this.#markEnd("newer", this.#store.hasNewer, (made) =>
-      this.#inner.insertBefore(made, document.getElementById("newest")),
-    );
+    this.#markEnd("newer", this.#store.hasNewer, (made) => this.#inner.insertBefore(made, this.#newest));
     this.#beginning ??= this.#inner.querySelector(":scope > .intro") ?? fromTemplate("intro-template");
-    if (this.#store.hasOlder) this.#beginning.remove();
-    else if (!this.#beginning.isConnected) this.#inner.prepend(this.#beginning);
+    if (this.#store.hasOlder) this.#beginning?.remove();
+    else if (this.#beginning?.isConnected === false) this.#inner.prepend(this.#beginning);
     this.#watchEnds();
   }
 
   #markEnd(id, isThere, put) {
-    const nav = document.getElementById(id);
+    const nav = this.#endOf(id);
     if (!isThere) nav?.remove();
     else if (!nav) put(this.#drawEnd(id));
   }
@@ -264,10 +305,9 @@ export class Timeline {
   #drawEnd(id) {
     const nav = fromTemplate(`${id}-template`);
     const seqs = this.#store.messages().map((message) => message.seq);
-    const url = `/c/${this.#box.closest("[data-conversation]").dataset.conversation}/`;
     const [page, latest] = nav.querySelectorAll("a");
-    page.href = `${url}${id === "older" ? `?before=${seqs[0]}#newest` : `?after=${seqs.at(-1)}#older`}`;
-    if (latest) latest.href = url;
+    page.href = this.#source.pageUrl(id === "older" ? { before: seqs[0] } : { after: seqs.at(-1) });
+    if (latest) latest.href = this.#source.pageUrl();
     return nav;
   }
 
@@ -277,7 +317,7 @@ export class Timeline {
     if (!this.#reaching) return;
     this.#reaching.disconnect();
     for (const id of ["older", "newer"]) {
-      const nav = document.getElementById(id);
+      const nav = this.#endOf(id);
       if (nav) this.#reaching.observe(nav);
     }
   }
@@ -289,10 +329,10 @@ export class Timeline {
   }
 
   async #loadMore(end) {
-    const nav = document.getElementById(end);
+    const nav = this.#endOf(end);
     if (!nav || nav.getAttribute("aria-busy") === "true") return;
     nav.setAttribute("aria-busy", "true");
-    await this.#fetch(() => (end === "older" ? this.#chat.loadOlder() : this.#chat.loadNewer()));
+    await this.#fetch(() => (end === "older" ? this.#source.loadOlder() : this.#source.loadNewer()));
     // After an error the link stays, and clicking it tries again.
     nav.removeAttribute("aria-busy");
   }
@@ -308,7 +348,7 @@ export class Timeline {
 
   #showError(text) {
     for (const id of ["older", "newer"]) {
-      const nav = document.getElementById(id);
+      const nav = this.#endOf(id);
       nav?.querySelector(".timeline__error")?.remove();
       if (nav && text) nav.prepend(element("p", "timeline__error", text));
     }
@@ -316,13 +356,11 @@ export class Timeline {
 
   #trim() {
     if (this.#rows.size <= ROWS_MAX) return;
-    // Drop messages at the end farther from the view, but never an open editor or picker.
+    // Drop messages at the end farther from the view, but never an open editor or menu.
     const end = this.#scroll.nearerTo === "older" ? "newer" : "older";
-    const rows = this.#drawnRows();
+    const rows = this.rows();
     if (end === "older") rows.reverse();
-    const held = rows.findLastIndex((row) =>
-      row.querySelector(".editor, .picker, .message-menu:not([hidden])"),
-    );
+    const held = rows.findLastIndex((row) => row.querySelector(".editor, .message-menu:not([hidden])"));
     this.#store.trim(end, Math.max(ROWS_KEPT, held + 1));
   }
 
@@ -330,7 +368,7 @@ export class Timeline {
 
   #onClick(event) {
     const more = event.target.closest("#older a, #newer a");
-    if (more && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+    if (more && !hasModifier(event)) {
       event.preventDefault();
       if (more.hasAttribute("rel")) this.#loadMore(more.closest("nav").id);
       else this.toLatest();

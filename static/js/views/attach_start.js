@@ -1,0 +1,80 @@
+// Takes the files that are chosen, pasted or dropped on the page. What they need is loaded with the first of them, or
+// when someone begins to write, so that files can also be attached without a connection.
+
+import { view } from "chatty/views/dom.js";
+
+/** @param {import("chatty/views/page.js").Page} page */
+export function connect(label, page) {
+  const form = label.closest("form");
+  const ending = new AbortController();
+  const { signal } = ending;
+  let attach = null;
+  let isNeeded = false;
+  let isWithin = false; // dragging something of this page. A picture of it also counts as a file.
+  const load = async () => {
+    isNeeded = true;
+    const { Attach } = await view("attach");
+    if (signal.aborted) return null;
+    if (!attach) {
+      attach = new Attach({ form, page });
+      attach.connect();
+    }
+    return attach;
+  };
+  // Without a connection, this waits for it. If it can't be loaded, the page offers to reload.
+  const use = (work) =>
+    load().then(
+      (it) => it && work(it),
+      () => (isNeeded = false),
+    );
+  const on = (target, type, work) => target.addEventListener(type, work, { signal });
+  const hasFiles = (event) => !isWithin && event.dataTransfer?.types.includes("Files");
+  const take = () => {
+    const chosen = [...label.control.files];
+    label.control.value = "";
+    if (chosen.length) use((it) => it.add(chosen));
+  };
+  const restore = () => {
+    const [field] = form.querySelectorAll("[data-content][name=files]");
+    if (field.value) prepare();
+  };
+
+  on(label.control, "change", take);
+  on(form, "change", restore); // a draft, or a message that is edited before it is sent
+  const prepare = () => isNeeded || use(() => {});
+  on(form, "focusin", prepare);
+  on(form, "paste", (event) => {
+    const { files, types } = event.clipboardData;
+    // Office programs add a picture of the text that was copied.
+    const isText = types.includes("text/html") && event.clipboardData.getData("text/plain");
+    if (!files.length || isText) return;
+    event.preventDefault();
+    const pasted = [...files];
+    use((it) => it.add(pasted));
+  });
+  on(document, "dragstart", () => (isWithin = true));
+  on(document, "dragend", () => (isWithin = false));
+  on(document, "dragenter", (event) => hasFiles(event) && use((it) => it.showTarget()));
+  // Without this, the browser would leave the page for the file.
+  on(document, "dragover", (event) => hasFiles(event) && event.preventDefault());
+  on(document, "drop", (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    const dropped = [...event.dataTransfer.files];
+    use((it) => it.drop(dropped));
+  });
+  const voice = form.querySelector(".composer__voice input");
+  const switchVoice = () => use((it) => it.record(voice));
+  on(voice, "change", switchVoice);
+  // What was chosen before this had loaded.
+  take();
+  if (voice.checked) switchVoice();
+  restore();
+  if (form.contains(document.activeElement)) prepare();
+  return {
+    disconnect() {
+      ending.abort();
+      attach?.disconnect();
+    },
+  };
+}

@@ -1,0 +1,21 @@
+// Shows why a message of mine could not be sent, and what can be done with it.
+
+import { element, part } from "chatty/views/dom.js";
+import { t } from "chatty/views/i18n.js";
+
+/** `row`: of the message. `entry`: of the outbox. `locked`: see Composer.lock(). */
+export function showFailure(row, { key, failure }, locked) {
+  if (row.dataset.state !== "failed") return; // tried again in the meantime
+  // If the page must be reloaded instead, the server's error is shown.
+  const isHere = ["removed", "deleted", "archived", "posting"].includes(locked);
+  const why = isHere ? t(`unsent.${locked}`) : failure.detail;
+  const status = part(row, "message__status");
+  status.replaceChildren(element("span", "message__failure", why));
+  for (const action of locked ? ["copy", "discard"] : ["retry", "amend", "discard"]) {
+    const press = element("button", "message__action", t(`status.${action}`));
+    press.type = "button";
+    press.dataset.action = action;
+    press.dataset.key = key;
+    status.append(press);
+  }
+}

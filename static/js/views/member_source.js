@@ -1,0 +1,89 @@
+// Suggests members of the conversation after an "@": see suggestions.js.
+
+import { elapsedSince, momentNow } from "chatty/lib/elapsed.js";
+import { caseFolded, folded, rank } from "chatty/lib/match.js";
+import { showAvatar } from "chatty/views/avatar.js";
+import { element } from "chatty/views/dom.js";
+import { t } from "chatty/views/i18n.js";
+import { escapeMarks } from "chatty/views/typed_text.js";
+
+// As in conversations/mentions.py: not inside a word, an email address or URL. Names can have several words.
+// Of the marks, only variation selectors can end an emoji.
+const MENTION =
+  /(?<!(?![\u2e80-\u2fdf\u3005-\u3007\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u3105-\u312f\u3131-\u318e\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff66-\uffdc\u{20000}-\u{3ffff}])[\p{L}\p{N}_@＠/+\\-]|(?![\ufe00-\ufe0f])[\p{Mc}\p{Mn}])[@＠]([^@＠\s][^@＠\n]{0,59})?$/u;
+const SHOWN = 6;
+const BY_WORD = 1; // the highest rank shown: names or words that start with the typed text (lib/match.js)
+const FRESH = 30_000; // ms for which the member list is cached
+
+export class MemberSource {
+  label = t("people");
+  rest = /[\p{L}\p{N}_]*/uy;
+  #me;
+  #rest;
+  #chat;
+  #members = null; // a promise of [{id, name, hue, picture}], sorted by name
+  #askedAt = null; // when the member list was requested
+  #stop;
+
+  constructor({ chat, rest, me }) {
+    this.#chat = chat;
+    this.#rest = rest;
+    this.#me = me;
+    this.#stop = chat.on("message", ({ message }) => {
+      if (message.notice) this.#members = null;
+    });
+  }
+
+  disconnect() {
+    this.#stop();
+  }
+
+  find(text) {
+    return mentionIn(text);
+  }
+
+  async suggest(typed) {
+    if (elapsedSince(this.#askedAt) > FRESH) this.#members = null;
+    this.#members ??= this.#load();
+    return fitting(await this.#members, typed).map(({ id, name, hue, picture }) => {
+      const avatar = element("span");
+      showAvatar(avatar, { name, hue, picture });
+      return { id: `mention-${id}`, name, text: `@${escapeMarks(name)}`, picture: avatar };
+    });
+  }
+
+  /** After a space this may be the rest of the sentence, so select nothing and let Enter send. */
+  isLikely(typed) {
+    return !/\s/.test(typed);
+  }
+
+  async #load() {
+    this.#askedAt = momentNow();
+    try {
+      const { results } = await this.#rest.get(`conversations/${this.#chat.id}/members/`);
+      const others = results.map(({ user }) => user).filter(({ id }) => id !== this.#me.id);
+      return others.sort((a, b) => a.name.localeCompare(b.name));
+    } catch {
+      this.#members = null; // retried at the next keystroke; names can also be typed in full
+      return [];
+    }
+  }
+}
+
+/** {at, typed} of the mention at the end of `text`, or null. */
+export function mentionIn(text) {
+  const found = MENTION.exec(text);
+  return found && { at: found.index, typed: found[1] ?? "" };
+}
+
+/** The matching members. Names that start with the typed text come before names with a word that does. */
+export function fitting(members, typed) {
+  const goesOn = /\s$/.test(typed) ? `${folded(typed)} ` : "";
+  const fit = members
+    .map((person) => ({ ...person, rank: rank(person.name, typed) }))
+    .filter(({ name, rank: found }) => found !== null && found <= BY_WORD && folded(name).startsWith(goesOn))
+    .sort((a, b) => a.rank - b.rank)
+    .slice(0, SHOWN);
+  // Already typed in full, by the server's comparison: nothing to suggest.
+  return fit.length === 1 && caseFolded(fit[0].name) === caseFolded(typed) ? [] : fit;
+}

@@ -1,0 +1,45 @@
+// What the head of a fetched page has, for showing a part of that page in this one.
+
+const SLOWEST = 3_000; // ms to wait for a style sheet
+
+/** Load the style sheets that only the other page has. */
+export async function loadStyles(drawn) {
+  const ours = new Set([...document.querySelectorAll("link[rel=stylesheet]")].map(({ href }) => href));
+  const missing = [...drawn.querySelectorAll("link[rel=stylesheet]")]
+    .map((link) => new URL(link.getAttribute("href"), location.href).href)
+    .filter((href) => !ours.has(href));
+  await Promise.all(missing.map(loadStyle));
+}
+
+function loadStyle(href) {
+  const link = document.createElement("link");
+  link.rel = "stylesheet";
+  link.href = href;
+  return new Promise((resolve) => {
+    link.addEventListener("load", resolve);
+    link.addEventListener("error", resolve); // the page is readable without it
+    setTimeout(resolve, SLOWEST);
+    document.head.append(link);
+  });
+}
+
+/**
+ * Adopt the colours of a page that was fetched after a form: they may have just been changed. Returns true if the
+ * language or the times were changed: then this page loads again.
+ * @param {import("chatty/views/page.js").Page} page
+ */
+export function adoptSettings(drawn, page) {
+  const [ours, theirs] = [document.documentElement, drawn.documentElement];
+  /** @type {Wire.PageData} */
+  const { user } = JSON.parse(drawn.getElementById("app-data").textContent);
+  const isOther = (name) => user[name] !== page.me[name];
+  if (ours.lang !== theirs.lang || ["time_zone", "hour_cycle"].some(isOther)) {
+    location.reload();
+    return true;
+  }
+  for (const name of ["theme", "contrast", "density"]) ours.dataset[name] = theirs.dataset[name];
+  const colours = "meta[name=color-scheme], meta[name=theme-color]";
+  for (const meta of document.querySelectorAll(colours)) meta.remove();
+  document.head.append(...[...drawn.querySelectorAll(colours)].map((meta) => document.importNode(meta)));
+  return false;
+}

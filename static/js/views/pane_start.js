@@ -1,0 +1,70 @@
+// Loads the side pane (pane.js) once it is needed: if it was open, or when someone opens it.
+
+import { view } from "chatty/views/dom.js";
+import { followedLink } from "chatty/views/go.js";
+
+/** In narrower windows, the pane covers the page. As in static/css/components/details.css. */
+export const WIDE = matchMedia("(width > 72em)");
+
+/** The link that opens the page at this path in the pane, or null. Others to the same page do, too. */
+export function openerOf(pathname) {
+  return document.querySelector(`a[data-pane][href="${pathname}"]`);
+}
+
+/** The link to the card of a person, if a click was on the name or face of an author, or at the top. */
+function cardOf({ target }) {
+  const face = target.closest?.(".message__author, .message .avatar, .topbar .presence, .topbar__name");
+  const { author, personCard } = face?.closest("[data-author], .topbar")?.dataset ?? {};
+  const id = author ?? personCard;
+  if (!id) return null;
+  const link = document.createElement("a");
+  link.href = `/people/${id}/`;
+  link.dataset.pane = "person";
+  return link;
+}
+
+/** @param {import("chatty/views/page.js").Page} page */
+export function connect(place, page) {
+  const ending = new AbortController();
+  const { signal } = ending;
+  let pane = null; // a promise, once it is needed
+  const load = () => {
+    pane ??= view("pane", { isAwaited: true }).then(
+      ({ connectPane }) => connectPane(place, page),
+      (error) => {
+        pane = null; // so that the next attempt loads it again
+        throw error;
+      },
+    );
+    return pane;
+  };
+  const reopen = () => {
+    const wasOpen = history.state?.pane || (WIDE.matches && place.dataset.shows);
+    if (!wasOpen || pane) return;
+    load().then(
+      (loaded) => loaded.reopen(),
+      () => (place.hidden = true),
+    );
+  };
+  const open = (event) => {
+    const card = cardOf(event);
+    const link = card ?? followedLink(event);
+    if (!link || place.contains(event.target) || !(card || openerOf(link.pathname))) return;
+    event.preventDefault();
+    const focused = document.activeElement;
+    load().then(
+      (loaded) => loaded.toggle(link, focused),
+      () => location.assign(link.href),
+    );
+  };
+  // Before navigation.js, which follows the links that are left.
+  document.addEventListener("click", open, { signal, capture: true });
+  WIDE.addEventListener("change", reopen, { signal });
+  reopen();
+  return {
+    disconnect() {
+      ending.abort();
+      pane?.then((loaded) => loaded.disconnect());
+    },
+  };
+}
