@@ -65,6 +65,7 @@ PAGES = {
     "new-group": "/c/new/",
     "new-direct": "/c/direct/",
     "profile": "/settings/profile/",
+    "email": "/settings/email/",
     "password": "/settings/password/",
     "sign-ins": "/settings/sign-ins/",
     "notifications": "/settings/notifications/",
@@ -236,7 +237,7 @@ def list_keys(page: Page) -> None:
 def mention_someone(page: Page) -> None:
     page.locator("#composer-body").fill("")
     page.locator("#composer-body").press_sequentially("Who is in, @")
-    page.locator("#mentions > *").first.wait_for()
+    page.locator("#suggestions > *").first.wait_for()
 
 
 STATES: dict[str, Callable[[Page], None]] = {
