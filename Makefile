@@ -43,7 +43,7 @@ test-postgres: $(EQUIPPED) ## run the tests of the database and Redis on Postgre
 	$(BIN)/python -m tests.services $(PYTEST) -n $(call workers,2) -m "not browser and not servers and not long and not once" \
 		accounts chatty conversations
 
-test-browser: $(EQUIPPED) ## run the tests in Chromium
+test-browser: $(EQUIPPED) ## run the tests in Chromium, and some in Firefox and WebKit
 	$(PYTEST) -n $(call workers,3 / 2) --dist loadscope -m "browser and not long" tests/browser
 
 test-long: $(EQUIPPED) ## run the long tests; takes many minutes
@@ -69,7 +69,7 @@ check: $(NODE_TOOLS) ## check formatting, lint, types, migrations and layers
 	$(BIN)/mypy
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/lint-imports --no-cache
-	$(PYTEST) -q tests/test_layers.py tests/test_names.py tests/test_catalogue.py tests/test_golden.py
+	$(PYTEST) -q tests/test_layers.py tests/test_names.py tests/test_writing_direction.py tests/test_catalogue.py tests/test_golden.py
 
 format: $(NODE_TOOLS) ## format everything
 	$(BIN)/ruff format .

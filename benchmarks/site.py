@@ -26,6 +26,8 @@ HERE = Path(__file__).resolve().parent
 LIMITS = {
     "LIMIT_FRAMES": "1000000/s",
     "LIMIT_REQUESTS": "1000000/s",
+    "LIMIT_UPLOADS": "1000000/s",
+    "LIMIT_PIECES": "1000000/s",
     "SOCKETS_PER_USER": "10000",
     "ACCESS_TOKEN_SECONDS": "86400",
 }

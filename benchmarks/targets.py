@@ -7,7 +7,17 @@ from typing import Any
 
 from benchmarks.contenders import Chatty, ChattySmall, SocketIO
 from benchmarks.measure import Figure, Sheet, markdown_table, ratio_to
-from benchmarks.scenarios import connect, history, hostile, page, rooms, search, sends
+from benchmarks.scenarios import (
+    connect,
+    files,
+    history,
+    hostile,
+    page,
+    readers,
+    rooms,
+    search,
+    sends,
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,16 @@ TARGETS = (
     Target(_TEN, f"p50 {rooms.UNTIL_ALL}", 3.5),
     Target(_TWO_HUNDRED, ratio_to(rooms.PER_DELIVERY), 0.9, SocketIO.name),
     Target(sends.RICH, ratio_to(sends.COST), 1.2, SocketIO.name),
+    *(
+        Target(
+            readers.SCENARIO, ratio_to(what, kind.name), most, contender=readers.WithoutReaders.name
+        )
+        for kind, cost in ((readers.IdleReader, 1.15), (readers.SearchIndex, 1.4))
+        for what, most in ((sends.COST, cost), (readers.P50, 1.15), (readers.P99, 1.15))
+    ),
     Target(connect.SCENARIO, connect.COST, 1.2),
+    Target(files.SCENARIO, files.MEMORY, 16),
+    Target(files.SCENARIO, files.BESIDE, 2),
     Target(connect.SCENARIO, connect.DATABASE, 0.8),
     Target(history.SCENARIO, history.cpu_for(history.latest_of(history.SHORT)), 4),
     Target(history.SCENARIO, history.cpu_for(history.RICH), 4),

@@ -16,7 +16,7 @@ from proof.history import Change, Finding, History, Saying, Stay
 
 _MESSAGES = (
     "SELECT id, conversation_id, seq, version, kind, author_id, key, body, data, "
-    "deleted_at IS NOT NULL FROM conversations_message ORDER BY conversation_id, seq"
+    "deleted_at IS NOT NULL, files FROM conversations_message ORDER BY conversation_id, seq"
 )
 _CONVERSATIONS = "SELECT id, last_seq, version FROM conversations_conversation"
 _MEMBERSHIPS = "SELECT conversation_id, user_id FROM conversations_membership"
@@ -51,6 +51,12 @@ class Row:
     body: str
     data: dict[str, Any]
     deleted: bool
+    files: tuple[str, ...] = ()  # their names
+
+    @property
+    def excerpt(self) -> str:
+        """What a quote shows. These clients write short messages without Markdown."""
+        return " ".join([self.body, *self.files]).strip()
 
 
 @dataclass(frozen=True)
@@ -107,9 +113,11 @@ def read_heads(connection: Any) -> tuple[dict[int, int], set[tuple[int, int]]]:
 
 
 def _row(*values: Any) -> Row:
-    pk, conversation, seq, version, kind, author, key, body, data, deleted = values
+    pk, conversation, seq, version, kind, author, key, body, data, deleted, files = values
     data = json.loads(data) if isinstance(data, str) else data or {}
-    return Row(pk, conversation, seq, version, kind, author, key, body, data, bool(deleted))
+    files = json.loads(files) if isinstance(files, str) else files or []
+    names = tuple(file["name"] for file in files or ())
+    return Row(pk, conversation, seq, version, kind, author, key, body, data, bool(deleted), names)
 
 
 def check(
@@ -324,8 +332,7 @@ def _check_quotes(
         row = truth.by_id.get(quoted["id"]) if quoted else None
         if quoted is None or row is None:
             continue
-        # These clients write short messages without Markdown, so the excerpt is the whole body.
-        shown, stored = (quoted["excerpt"], quoted["deleted"]), (row.body, row.deleted)
+        shown, stored = (quoted["excerpt"], quoted["deleted"]), (row.excerpt, row.deleted)
         if shown != stored:
             yield Finding(
                 "stale",

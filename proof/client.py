@@ -21,7 +21,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
-from proof import rest
+from proof import files, rest
 from proof.history import History, Saying
 
 Frame = dict[str, Any]
@@ -216,10 +216,13 @@ class Device:
 
     # --- sending ---------------------------------------------------------------------------------
 
-    def say(self, conversation: int, reply_to: int | None = None) -> Saying:
+    def say(
+        self, conversation: int, reply_to: int | None = None, file: files.SentFile | None = None
+    ) -> Saying:
         """Put a message into the outbox."""
         self._places[conversation] += 1
         saying = self._new_saying(conversation, self._places[conversation], reply_to)
+        saying.file = file
         self._queue(saying)
         return saying
 
@@ -239,6 +242,15 @@ class Device:
             self._queue(saying)
         else:
             saying.refuse()
+
+    async def say_with_file(self, conversation: int) -> None:
+        """Upload a file, and send it once it has arrived."""
+        key = uuid.UUID(int=self.rng.getrandbits(128), version=4).hex
+        file = await files.upload(
+            lambda: self.rng.choice(self.ports), key, self.person.token, self.rng
+        )
+        if file is not None and conversation in self.views:
+            self.say(conversation, file=file)
 
     def say_again(self, saying: Saying) -> None:
         """Send a message that was acknowledged long ago again, as a restored tab might."""
@@ -278,7 +290,8 @@ class Device:
     def _send(self, saying: Saying) -> None:
         saying.tries += 1
         fields = {"conversation": saying.conversation, "key": saying.key, "body": saying.body}
-        self._say("send", **fields, reply_to=saying.reply_to)
+        sent = [{"upload": saying.file.upload}] if saying.file else []
+        self._say("send", **fields, reply_to=saying.reply_to, files=sent)
 
     def _on_sent(self, frame: Frame) -> None:
         saying = self._waiting.get(frame["key"])

@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from proof.files import SentFile
 
 Outcome = Literal["ok", "failed", "unknown"]
 Kind = Literal["lost", "duplicated", "reordered", "leaked", "stale"]
@@ -28,6 +31,7 @@ class Saying:
     body: str
     place: int | None
     reply_to: int | None = None
+    file: SentFile | None = None
     tries: int = 0
     outcome: Outcome = "unknown"
     settled: bool = False

@@ -68,7 +68,11 @@ def stale_quotes() -> None:
 
     first: dict[int, str] = {}
     excerpt = messages.excerpt
-    messages.excerpt = lambda message: first.setdefault(message.pk, excerpt(message))
+
+    def first_excerpt(message: Any) -> str:
+        return first.setdefault(message.pk, excerpt(message))
+
+    messages.excerpt = first_excerpt
 
 
 def forget_cursor() -> None:

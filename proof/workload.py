@@ -70,6 +70,7 @@ class Workload:
         functions: list[tuple[int, Callable[[Device, random.Random], Awaitable[None]]]] = [
             (46, self._say),
             (8, self._say_by_rest),
+            (5, self._say_with_file),
             (4, self._say_again),
             (12, self._edit),
             (5, self._delete),
@@ -96,6 +97,10 @@ class Workload:
     async def _say_by_rest(self, device: Device, rng: random.Random) -> None:
         if device.views:
             await device.say_by_rest(rng.choice(sorted(device.views)))
+
+    async def _say_with_file(self, device: Device, rng: random.Random) -> None:
+        if device.views and device.unsettled < 20:
+            await device.say_with_file(rng.choice(sorted(device.views)))
 
     async def _say_again(self, device: Device, rng: random.Random) -> None:
         if said := self._accepted(device):

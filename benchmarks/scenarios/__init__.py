@@ -8,6 +8,7 @@ from benchmarks.bench import Bench
 from benchmarks.scenarios import (
     connect,
     fanout,
+    files,
     history,
     hostile,
     page,
@@ -33,5 +34,6 @@ SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "tick": tick.run,
     "requests": requests.run,
     "search": search.run,
+    "files": files.run,
     "hostile": hostile.run,
 }
