@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.test import Client
 from django.utils import translation
 
 from chatty.common.limiter import limiter
@@ -62,9 +64,12 @@ def pytest_report_header() -> str | None:
 
 @pytest.fixture(autouse=True)
 def _start_clean():
-    """Rate limits and the language of a page would otherwise affect the next test."""
+    """Limits, settings and the language of a page would otherwise affect the next test."""
     cache.clear()
     limiter.clear()
+    import_module(
+        "accounts.installation"
+    ).forget()  # models can't be imported before Django is set up
     translation.deactivate()
 
 
@@ -84,3 +89,11 @@ alice, ann, bob, mia, carol, rita, clive = map(
 @pytest.fixture
 def root(db: None) -> User:
     return cast.create_root()
+
+
+@pytest.fixture
+def admin(root: User) -> Client:
+    """The browser of an administrator who is signed in."""
+    client = Client()
+    client.force_login(root)
+    return client

@@ -37,7 +37,8 @@ _KEYWORDS: dict[str, tuple[int | tuple[int, str], ...] | None] = {
 # The same word in both languages. Any other translation that equals its original was forgotten.
 _SAME = {
     *("(optional)", "Admins", "App", "Browser", "Details", "Emoji", "Enter", "Esc", "Indigo"),
-    *("Magenta", "Name", "Online", "Online:", "Orange", "Standard", "Text"),
+    *("Link", "Magenta", "Name", "Online", "Online:", "Orange", "Standard", "Status", "Text"),
+    *("Code", "Installation", "Person", "Server", "Smileys", "Video"),
     *("%(count)d online", "{n} online", "Online: %(names)s", "Online: {names}", "{name}: {text}"),
 }
 _GLUED = re.compile(r"[.!?][A-ZÄÖÜ„]")

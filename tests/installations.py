@@ -32,7 +32,14 @@ from tests.services import Postgres, Redis
 Process = subprocess.Popen[bytes] | ForkedProcess
 
 ROOT = Path(__file__).resolve().parent.parent
-_CAST_SCRIPT = "from tests import cast; [cast.create_user(name) for name in cast.SERVED]"
+# People who sign up in a test share no conversation with others at first.
+_CAST_SCRIPT = """
+from conversations import actions
+from tests import cast
+actions.set_welcome(None)
+for name in cast.SERVED:
+    cast.create_user(name)
+"""
 _TEMPLATE_DATABASE = "chatty_template"
 # Tests do in seconds what people do in hours.
 _GENEROUS = dict.fromkeys(

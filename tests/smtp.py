@@ -8,7 +8,6 @@ import socketserver
 import threading
 from email import message_from_bytes
 from email.message import Message
-from types import TracebackType
 from typing import Any, Self
 
 
@@ -44,12 +43,7 @@ class MailServer:
         threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.ended.set()
         self._server.shutdown()
         self._server.server_close()

@@ -302,8 +302,8 @@ def measured(tmp_path: Path, *options: str, seconds: float) -> tuple[str, dict[s
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "scenarios",
-    [["rooms", "sends"], pytest.param(list(SCENARIOS), marks=pytest.mark.long)],
-    ids=["two", "all"],
+    [["rooms"], pytest.param(list(SCENARIOS), marks=pytest.mark.long)],
+    ids=["one", "all"],
 )
 def test_scenarios_run_without_losses(tmp_path: Path, scenarios: list[str]):
     options = ("--quick", "--rounds", "1", "--only", ",".join(scenarios))

@@ -17,7 +17,7 @@ from chatty.jobs import delivery_worker
 from chatty.ops import health, logs, metrics
 from chatty.ops.observer import route_class
 from chatty.server import proxy_headers, uvicorn_server
-from conversations import protocol
+from conversations import limits, protocol
 from conversations.realtime import writer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -85,8 +85,12 @@ def test_nginx_overwrites_every_trusted_header():
 
 def test_proxies_allow_bodies_as_large_as_chatty():
     assert settings.HTTP_BODY_MAX + pictures.BYTES_MAX == 6 * 1024 * 1024
-    assert directive("client_max_body_size") == [["6m"]]
-    assert re.search(r"max_size 6MiB\b", CADDY)
+    # And a form with the files of a message, which is as large as they are.
+    form = limits.FILES_MAX * limits.file_max() + settings.HTTP_BODY_MAX
+    assert form == 1001 * 1024 * 1024
+    assert directive("client_max_body_size") == [["6m"], ["1001m"]]
+    assert re.search(r"@others \{\s+max_size 6MiB\b", CADDY)
+    assert re.search(r"@forms \{\s+max_size 1001MiB\b", CADDY)
     assert seconds(directive("client_body_timeout")[0][0]) == settings.HTTP_BODY_SECONDS
     assert seconds(directive("client_header_timeout")[0][0]) == settings.HTTP_HEADER_SECONDS
 

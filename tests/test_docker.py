@@ -134,6 +134,7 @@ def test_dockerignore_matches_the_paths_ignored_here():
 
 
 @pytest.mark.servers
+@pytest.mark.long
 def test_container_serves_german_pages_and_does_not_log_the_password(container):
     port = free_port()
     # An image can rely on its port, a test cannot.

@@ -6,6 +6,7 @@ docs/architecture.md describes the layers. These tests read the source.
 from __future__ import annotations
 
 import ast
+import posixpath
 import re
 import subprocess
 import sys
@@ -71,7 +72,15 @@ def belongs(name: str, to: str) -> bool:
 
 INTERFACES = {
     f"{app}.{folder}"
-    for app in ("accounts", "conversations", "conversations.search")
+    for app in (
+        "accounts",
+        "conversations",
+        "conversations.invitations",
+        "conversations.join_requests",
+        "conversations.search",
+        "conversations.statistics",
+        "conversations.attachments",
+    )
     for folder in ("admin", "api", "management", "sockets", "web")
 }
 
@@ -93,11 +102,19 @@ def test_modules_are_found():
     assert "conversations.publisher" in set(actions.imports())
 
 
-API = ["accounts.api", "chatty.api", "conversations.api", "conversations.search.api"]
+API = [
+    *("accounts.api", "chatty.api", "conversations.api"),
+    *(
+        "conversations.invitations.api",
+        "conversations.join_requests.api",
+        "conversations.search.api",
+        "conversations.attachments.api",
+    ),
+]
 
 
 @pytest.mark.parametrize(
-    ("library", "rooms"),
+    ("library", "packages"),
     [
         ("rest_framework", API),
         ("drf_spectacular", API),
@@ -105,12 +122,12 @@ API = ["accounts.api", "chatty.api", "conversations.api", "conversations.search.
         ("uvicorn", ["chatty.server"]),
     ],
 )
-def test_libraries_are_used_only_in_their_packages(library, rooms):
+def test_libraries_are_used_only_in_their_packages(library, packages):
     wrong = [
         f"{module.name} imports {name}"
         for module in MODULES
         for name in module.imports()
-        if belongs(name, library) and not any(belongs(module.name, room) for room in rooms)
+        if belongs(name, library) and not any(belongs(module.name, each) for each in packages)
     ]
     assert wrong == []
 
@@ -171,6 +188,31 @@ def test_store_js_does_not_touch_the_page():
     assert touched == []
 
 
+def test_scripts_measure_durations_with_elapsed_js():
+    """A difference of two readings of the clock is below zero after the clock was corrected."""
+    measured = re.compile(r"Date\.now\(\)\s*[-<>]|[-<>]=?\s*Date\.now\(\)")
+    scripts = (ROOT / "static/js").rglob("*.js")
+    found = {str(path.relative_to(ROOT)) for path in scripts if measured.search(path.read_text())}
+    assert found == {"static/js/lib/elapsed.js"}
+
+
+def test_few_scripts_turn_text_into_elements_or_script_addresses():
+    """Browsers with Trusted Types refuse it elsewhere; this test finds it before a browser does."""
+    sink = re.compile(
+        r"\b(?:(?:inner|outer)HTML|srcdoc)\s*\+?=(?!=)|\b(?:parseFromString|insertAdjacentHTML"
+        r"|createContextualFragment|setHTMLUnsafe|parseHTMLUnsafe|createPolicy|Worker|register)\s*\("
+        r"|document\.write|createElement\(\"script|lib/trusted_types.js"
+    )
+    scripts = ROOT / "static/js"
+    found = {
+        path.relative_to(scripts).as_posix()
+        for path in scripts.rglob("*.js")
+        if sink.search(re.sub(r"//[^\n]*|/\*.*?\*/", "", path.read_text(), flags=re.DOTALL))
+    }
+    policy = "lib/trusted_types.js"
+    assert found == {policy, "lib/pages.js", "views/offline_reading.js", "views/dom.js"}
+
+
 def test_templates_have_no_inline_scripts_handlers_or_styles():
     """The Content-Security-Policy would block them; this test finds them before a browser does."""
     inside = re.compile(
@@ -196,11 +238,16 @@ def test_static_files_named_in_templates_exist():
 
 
 def test_files_named_in_stylesheets_exist():
-    missing = [
-        f"{path.relative_to(ROOT)}: {match.group(1)}"
-        for path in sorted((ROOT / "static").rglob("*.css"))
+    static = ROOT / "static"
+    named = [
+        (path.relative_to(static).as_posix(), match.group(1))
+        for path in sorted(static.rglob("*.css"))
         for match in re.finditer(r"url\(\s*[\"']?([^\"')#:?]+)[\"'?#)]", path.read_text())
-        if not (path.parent / match.group(1)).exists()
+    ]
+    missing = [
+        (sheet, name)
+        for sheet, name in named
+        if finders.find(posixpath.normpath(posixpath.join(posixpath.dirname(sheet), name))) is None
     ]
     assert missing == []
 

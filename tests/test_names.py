@@ -119,7 +119,7 @@ def phrases_in(text: str, banned: dict[str, str]) -> list[tuple[str, str]]:
 
 
 def may_contain(text: str, banned: Iterable[str]) -> bool:
-    """Whether the text has a phrase, with anything between its words. Parsing takes much longer than this."""
+    """Whether the text has a phrase, with spaces and signs between its words. Parsing takes much longer."""
     folded = text.lower()
     each = (phrase.lower().split() for phrase in banned)
     return any(

@@ -18,6 +18,7 @@ from proof.client import Device, Person, View
 from proof.history import Change, Finding, History, Saying, Stay
 from proof.proxy import Proxy
 from proof.trial import Plan, Verdict, run_trial
+from tests.reference_client import ReferenceDevice
 
 ALICE, BOB = 1, 2
 TEA = 7
@@ -52,6 +53,20 @@ def test_short_trial_finds_no_violations(kind, fault, monkeypatch):
 
 @pytest.mark.servers
 @pytest.mark.slow
+def test_client_of_the_documents_loses_nothing(monkeypatch):
+    """Its copies of all conversations equal what the server has, though servers are killed."""
+    monkeypatch.setattr(trial, "SETTLE_SECONDS", 40.0)  # it may wait for four seconds to reconnect
+    monkeypatch.setattr(trial, "Device", ReferenceDevice)
+    verdict = tried(kind="sqlite", seconds=8)
+    assert verdict.findings == []
+    assert verdict.settled is not None
+    assert verdict.counts["servers killed"] >= 1
+    assert verdict.outcomes["ok"] > 20
+    assert verdict.seen > verdict.outcomes["ok"]
+
+
+@pytest.mark.servers
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "sabotage", "wrong", "seconds"),
     [
@@ -64,6 +79,7 @@ def test_short_trial_finds_no_violations(kind, fault, monkeypatch):
 )
 def test_sabotaged_server_is_detected(kind, sabotage, wrong, seconds, monkeypatch):
     monkeypatch.setattr(trial, "SETTLE_SECONDS", 4.0)  # what has not arrived by then never will
+    monkeypatch.setattr(trial, "READER_SECONDS", 0.0)
     verdict = tried(kind=kind, sabotage=sabotage, seconds=seconds)
     assert verdict.by_kind[wrong] > 0
     if wrong != "leaked":

@@ -23,6 +23,8 @@ MODELS = [
 ]
 # Values that constraints require.
 VALUES: dict[tuple[str, str], Any] = {
+    ("AddressConfirmation", "request"): None,
+    ("AddressConfirmation", "request_id"): None,
     ("Instance", "id"): 1,
     ("User", "chosen_hue"): 5,
     ("Conversation", "version"): 2**40,

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import json
 import time
+import urllib.request
 from functools import partial
 from typing import Any
 
 import pytest
+import websockets.sync.client
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from conversations import limits, protocol
@@ -33,6 +36,8 @@ from tests.sockets import (
 
 pytestmark = pytest.mark.servers
 
+LISTED = "https://board.example.net"
+
 # All tests with one server run in one worker, which starts it once.
 PLACES = [
     pytest.param(name, marks=pytest.mark.xdist_group(name))
@@ -46,7 +51,7 @@ def place(request, builder):
     kind, database = request.param.split("-")
     make = builder.sqlite if database == "sqlite" else builder.production
     with contextlib.closing(make()) as installation:
-        quick = {"TICK_SECONDS": "1", "PRESENCE_SECONDS": "3"}
+        quick = {"TICK_SECONDS": "1", "PRESENCE_SECONDS": "3", "API_ORIGINS": LISTED}
         server = installation.serve(kind=kind, LIMIT_FRAMES="100000/s", **quick)
         yield server
         assert " ERROR " not in server.output()
@@ -158,19 +163,73 @@ def test_foreign_origins_are_rejected(place, alice):
         )
 
 
+def test_script_of_a_listed_origin_sends_its_token_in_the_first_frame(place):
+    guest = new_member(place)
+    handshake = {"Origin": LISTED, "Cookie": guest.cookie()}
+
+    def started(first: str | bytes) -> Client:
+        client = Client(connect(place, handshake))
+        client.connection.send(first)
+        return client
+
+    client = started(json.dumps({"type": "auth", "token": guest.token}))
+    assert client.take("hello")["user"]["id"] == guest.id
+    client.say("auth", token=guest.token)  # from now on it renews
+    assert client.take("error")["code"] == "token_invalid"
+    assert client.is_open()
+    client.close()
+    for first, code in (
+        ('{"type": "ping"}', "unauthenticated"),
+        ('{"type": "auth", "token": ""}', "unauthenticated"),
+        (json.dumps({"type": "auth", "token": guest.refresh}), "token_invalid"),
+        ("{", "bad_frame"),
+        (b"{}", "bad_frame"),
+    ):
+        client = started(first)
+        assert client.close_code() == 4401
+        assert [frame["code"] for frame in client.frames] == [code], first
+    assert try_connect(place, {"Origin": LISTED, "Authorization": f"Bearer {guest.token}"}) == (
+        "hello"
+    )
+    began = time.monotonic()
+    assert try_connect(place, handshake) == 4401  # it says nothing
+    assert time.monotonic() - began > 4
+    assert try_connect(place, {"Origin": "https://other.example.net"}) == 403
+
+
 def test_subprotocol_is_selected_when_offered(place, alice):
     headers = {"Authorization": f"Bearer {alice.token}"}
     for offered, spoken in (
         (("chatty.v2",), "chatty.v2"),
         (("chatty.v1", "chatty.v2"), "chatty.v2"),
         (("chatty.v2", "chatty.v1"), "chatty.v2"),
-        (("other.v9",), None),
+        (("other.v9", "chatty.v2"), "chatty.v2"),
         ((), None),
     ):
         connection = connect(place, headers, subprotocols=offered)
         assert connection.subprotocol == spoken, offered
         assert json.loads(connection.recv(timeout=10))["type"] == "hello"
         connection.close()
+
+
+def test_trailing_slash_is_optional(place, alice):
+    address = place.url.replace("http", "ws", 1) + "/ws"
+    headers = {"Authorization": f"Bearer {alice.token}"}
+    with websockets.sync.client.connect(address, additional_headers=headers, proxy=None) as socket:
+        assert json.loads(socket.recv(timeout=10))["type"] == "hello"
+
+
+@pytest.mark.parametrize("path", ["/ws/", "/ws"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_request_that_opens_no_socket_is_answered_with_426(place, path, method):
+    connection = http.client.HTTPConnection("127.0.0.1", place.port, timeout=10)
+    with contextlib.closing(connection):
+        connection.request(method, path, body=b"{}" if method == "POST" else None)
+        answer = connection.getresponse()
+        body = answer.read()
+    assert (answer.status, answer.headers["Upgrade"]) == (426, "websocket")
+    assert "upgrade" in ", ".join(answer.headers.get_all("Connection")).lower()
+    assert body == (b"" if method == "HEAD" else b"Open a WebSocket at this address.")
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
@@ -186,6 +245,39 @@ def test_client_of_the_previous_version_is_asked_to_upgrade(place, alice, langua
     assert frame == {"type": "upgrade", "subprotocols": ["chatty.v2"]}
 
 
+def test_client_without_a_supported_version_is_told_which_are(place, alice):
+    headers = {"Authorization": f"Bearer {alice.token}"}
+    connection = connect(place, headers, subprotocols=("chatty.v9", "graphql-ws"))
+    assert connection.subprotocol is None
+    client = Client(connection)
+    assert client.close_code() == protocol.CLOSE_BAD_CLIENT
+    (frame,) = client.frames
+    assert frame.pop("detail") == "Your app doesn’t support the version of this server."
+    assert frame == {"type": "upgrade", "subprotocols": ["chatty.v2"]}
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (b"\x81\x82\x00\x00\x00\x00\xc3\x28", 1007),  # text that is not UTF-8
+        (b"\x81\x02{}", 1002),  # without a mask
+        (b"\xc1\x80\x00\x00\x00\x00", 1002),  # a reserved bit
+        (b"\x83\x80\x00\x00\x00\x00", 1002),  # a reserved opcode
+        (b"\x80\x80\x00\x00\x00\x00", 1002),  # a continuation of nothing
+        (b"\x88\x81\x00\x00\x00\x00\x03", 1002),  # half a close code
+    ],
+)
+def test_malformed_frame_closes_the_socket_without_an_error_in_the_log(
+    place, alice, call, raw, code
+):
+    """chatty/tests/test_websocket_conformance.py has all cases. The log is checked by `place`."""
+    if place.kind == "daphne":
+        pytest.skip("has a WebSocket implementation of its own")
+    client = call(alice)
+    client.connection.socket.sendall(raw)
+    assert client.close_code() == code
+
+
 def test_hello_contains_user_limits_and_conversations(place, alice, bob, call):
     tea = alice.create_conversation(bob)
     alice.post_message(tea, "one")
@@ -196,6 +288,8 @@ def test_hello_contains_user_limits_and_conversations(place, alice, bob, call):
     assert hello["heartbeat"] == protocol.HEARTBEAT_SECONDS
     assert len(hello["epoch"]) > 8
     assert hello["epoch"] == call(alice).take("hello")["epoch"]
+    with urllib.request.urlopen(f"{alice.server.url}/sign-in/", timeout=10) as response:
+        assert hello["build"] == response.headers["Chatty-Build"]
     (row,) = (row for row in hello["conversations"] if row["id"] == tea)
     page = bob.ask("GET", f"/api/conversations/{tea}/messages/")
     assert row["version"] == page["position"]
@@ -425,13 +519,13 @@ def test_binary_frame_gets_an_error(alice, call):
 def test_deeply_nested_frame_does_not_affect_others(place, alice, bob, call):
     tea = alice.create_conversation(bob)
     bad, hers, his = call(alice), call(alice), call(bob)
-    bad.connection.send("[" * 100_000)
+    bad.connection.send("[" * 2 * protocol.FRAME_MAX)
     assert_too_big(place, bad)
     hers.send_and_wait(tea, "never mind")
     his.expect_message(tea, "never mind")
 
 
-def test_frames_are_limited_to_64_kib(place, alice, call):
+def test_size_of_frames_is_limited(place, alice, call):
     padded = '{"type":"ping"}' + " " * (protocol.FRAME_MAX - len('{"type":"ping"}'))
     client = call(alice)
     client.connection.send(padded)

@@ -70,7 +70,7 @@ def test_unreachable_database_is_reported(installation, way):
         ({"PUBLIC_URL": "chat.example.org"}, "PUBLIC_URL='chat.example.org' must look like"),
         ({"PUBLIC_URL": f"https://u:{SECRET}@h"}, "PUBLIC_URL must look like"),
         ({"EMAIL_URL": f"u:{SECRET}@h"}, "EMAIL_URL must look like"),
-        ({"SIGN_UP": "invited"}, "no invitations"),
+        ({"SIGN_UP": "anyone"}, "must be one of: open, invited, approved, closed"),
         ({"DATA_DIR": "/proc/chatty"}, "Can't use /proc/chatty"),
         ({"METRICS_TOKEN_FILE": "/nowhere"}, "Can't read METRICS_TOKEN_FILE=/nowhere"),
         (

@@ -24,7 +24,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
     # Also saves processes: no spare renderer, no separate GPU process.
-    "--disable-features=OptimizationHints,MediaRouter,SpareRendererForSitePerProcess",
+    "--disable-features=OptimizationHints,MediaRouter,SpareRendererForSitePerProcess,LocalNetworkAccessChecks",
     "--in-process-gpu",
 ]
 

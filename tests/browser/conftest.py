@@ -25,7 +25,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.browser import chromium, sample_pages
+from tests.browser import chromium, engines, sample_pages
 from tests.browser.rooms import Persons, Room, enter
 from tests.cast import PASSWORD
 from tests.installations import Builder, ChatServer
@@ -42,6 +42,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.browser)
+
+
+def pytest_report_header() -> str | None:
+    return engines.describe_absent()
 
 
 @pytest.fixture(scope="session")
@@ -185,6 +189,13 @@ def places(server: ChatServer) -> dict[str, str]:
 @pytest.fixture
 def room(server: ChatServer, person: Persons) -> Room:
     return Room(server, person)
+
+
+@pytest.fixture
+def other(room: Room, person: Persons) -> Room:
+    made = Room(room.server, person)
+    made.alice.call("PATCH", f"/api/conversations/{made.id}/", {"name": f"Kitchen {made.id}"})
+    return made
 
 
 @pytest.fixture

@@ -27,7 +27,8 @@ class Line:
         self.visitor = visitor
         self.is_cut = False
         self._open: list[WebSocketRoute] = []
-        visitor.allow("ERR_INTERNET_DISCONNECTED")
+        # The second is of the service worker, if the page was about to register it.
+        visitor.allow("ERR_INTERNET_DISCONNECTED", "occurred when fetching the script")
         visitor.context.route_web_socket(re.compile("/ws/"), self._route)
 
     def cut(self) -> None:
@@ -58,7 +59,8 @@ class Later:
         self.frames: list[Any] = []  # received by its socket
         self._held: list[Route] = []
         self._then: Callable[[Route], None] = self._held.append
-        visitor.page.route(re.compile(r"/js/later\."), lambda route: self._then(route))
+        later = re.compile(r"/js/(later|offline_reading)\.")
+        visitor.page.route(later, lambda route: self._then(route))
 
     def goto(self, path: str) -> Page:
         """Return the page once its socket has received `hello`."""
@@ -150,7 +152,7 @@ class Room:
 
 # Modules that a page loads later and that show no sign of being ready.
 _WAIT_FOR_PARTS = (
-    "Promise.all(['message_actions', 'keyboard', 'message_links']"
+    "Promise.all(['message_actions', 'keyboard', 'message_links', 'gestures', 'message_menu']"
     ".map(n => import(`chatty/views/${n}.js`)))"
 )
 
@@ -181,14 +183,17 @@ def let_go(page: Page, held: list[Route]) -> None:
 
 
 _AXE = Axe().axe_script
-_VIOLATIONS = """async (options) => {
-    const { violations } = await axe.run(options);
+_VIOLATIONS = """async ([options, exclude]) => {
+    const { violations } = await axe.run({ exclude }, options);
     return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`));
 }"""
 
 
-def violations(page: Page, *rules: str) -> list[str]:
-    """Return axe's violations: rule and element. `rules` limits the check, which is faster."""
+def violations(page: Page, *rules: str, exclude: tuple[str, ...] = ()) -> list[str]:
+    """Return axe's violations: rule and element. `rules` limits the check, which is faster.
+
+    `exclude`: selectors of elements that are not checked.
+    """
     # Wait for animations: text that is fading in has too little contrast.
     page.evaluate("Promise.allSettled(document.getAnimations().map((each) => each.finished))")
     if not page.evaluate("Boolean(globalThis.axe)"):  # half a megabyte, once per page
@@ -197,13 +202,18 @@ def violations(page: Page, *rules: str) -> list[str]:
     options: dict[str, Any] = {"resultTypes": ["violations"]}
     if rules:
         options["runOnly"] = {"type": "rule", "values": rules}
-    found: list[str] = page.evaluate(_VIOLATIONS, options)
+    found: list[str] = page.evaluate(_VIOLATIONS, [options, list(exclude)])
     return found
 
 
 def write(page: Page, body: str) -> None:
     page.locator("#composer-body").fill(body)
     page.locator("#composer-body").press("Enter")
+
+
+def is_stored(page: Page) -> None:
+    """Wait until every message that was written here is stored."""
+    expect(page.locator("#messages > .message--pending")).to_have_count(0)
 
 
 def message_texts(page: Page) -> list[str]:
@@ -216,6 +226,15 @@ def bubble(page: Page, words: str) -> Locator:
 
 
 _IN_TOOLBAR = {"react", "reply"}
+
+
+def by_seq(room: Room, seq: int) -> dict[str, Any]:
+    """The message of a room at this seq, as REST returns it."""
+    path = f"/api/conversations/{room.id}/messages/?around={seq}&limit=1"
+    status, page = room.alice.call("GET", path)
+    assert status == 200
+    found: dict[str, Any] = page["messages"][0]
+    return found
 
 
 def act(page: Page, words: str, action: str) -> None:
@@ -236,6 +255,36 @@ def open_menu(message: Locator) -> Locator:
     return menu
 
 
+def long_press(message: Locator) -> Locator:
+    """Open the menu of a message as on a phone, and return it."""
+    bubble_of = message.locator(".message__body")
+    bubble_of.scroll_into_view_if_needed()
+    box = bubble_of.bounding_box()
+    assert box
+    session = message.page.context.new_cdp_session(message.page)
+    point = {"x": box["x"] + 5, "y": box["y"] + box["height"] / 2}
+    session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})
+    menu = message.locator(".message-menu")
+    expect(menu).to_be_visible()
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    return menu
+
+
+def swipe(message: Locator, by: int) -> None:
+    """Move a finger across a message, by pixels to the right."""
+    box = message.locator(".message__body").bounding_box()
+    assert box
+    session = message.page.context.new_cdp_session(message.page)
+    x, y = box["x"] + 5, box["y"] + box["height"] / 2
+    session.send(
+        "Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]}
+    )
+    for step in range(1, 6):
+        points = [{"x": x + by * step / 5, "y": y}]
+        session.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": points})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
 def offered(message: Locator) -> list[str]:
     """The actions that the toolbar and menu of a message offer."""
     open_menu(message)
@@ -250,23 +299,22 @@ def scroll(page: Page, by: int) -> None:
 
 
 def anchor(page: Page) -> tuple[str, float]:
-    """The id of a visible message and its top position."""
-    found = page.evaluate(
+    """The id of a visible message and the top of its text, see top_of_id()."""
+    row: str = page.evaluate(
         """() => {
             const box = document.getElementById("timeline").getBoundingClientRect();
             const rows = [...document.querySelectorAll("#messages > .message")];
-            const row = rows.find((each) => each.getBoundingClientRect().top > box.top + 100);
-            return [row.id, row.getBoundingClientRect().top];
+            return rows.find((each) => each.getBoundingClientRect().top > box.top + 100).id;
         }"""
     )
-    return found[0], found[1]
+    return row, top_of_id(page, row)
 
 
 def top_of_id(page: Page, row: str) -> float:
-    return float(
-        page.evaluate("id => document.getElementById(id).getBoundingClientRect().top", row)
-    )
+    """Of its text: a message that becomes the second of its author loses the name above it."""
+    text = page.locator(f"[id='{row}'] .message__bubble")
+    return float(text.evaluate("text => text.getBoundingClientRect().top"))
 
 
 def row_of(page: Page, room: Room) -> Locator:
-    return page.locator(f"#conversations > [data-conversation='{room.id}']")
+    return page.locator(f"#conversations [data-conversation='{room.id}']")

@@ -12,6 +12,7 @@ from PIL import Image
 from accounts import actions as account_actions
 from accounts.models import User
 from conversations import actions
+from conversations.join_requests import actions as joining, links
 from conversations.search import rebuild
 alice, bob = (User.objects.get(email=f"{n}@example.org") for n in ("alice", "bob"))
 eve = User.objects.create_user("eve@example.org", name="Donaudampfschifffahrtselektrizitaetenbetriebswerk")
@@ -40,10 +41,18 @@ say(bob, "Something new")
 old = actions.create_conversation(alice, name="Old " + "x" * 70)
 actions.archive(alice, old.pk)
 market = actions.create_conversation(bob, name="Market", access="open")
+token = links.token_of(joining.make_link(alice, room.pk))
+for name in ("Zoe", "Yan"):
+    asker = User.objects.create_user(f"{name.lower()}@example.org", name=name)
+    joining.ask_to_join(asker, token, "I know the tides, and " * 9)
+joining.decline(alice, room.pk, asker.pk, block=True)
+vault, asked_vault = (actions.create_conversation(bob, name=n) for n in ("Vault", "Cellar"))
+joining.ask_to_join(alice, links.token_of(joining.make_link(bob, asked_vault.pk)), "Please")
+vault_token = links.token_of(joining.make_link(bob, vault.pk))
 direct = actions.open_direct(alice, bob.pk)
 actions.send_message(bob, direct.pk, key="sample-direct", body="Hello")
 list(rebuild.steps())  # the index of search, which the server would write a moment later
-print("ROOMS", room.pk, old.pk, direct.pk, asked.pk, market.pk)
+print("ROOMS", room.pk, old.pk, direct.pk, asked.pk, market.pk, vault_token)
 """
 
 # Pages for people who are signed in, by name.
@@ -56,6 +65,7 @@ PAGES = {
     "search not found": "/search/?q=zzz",
     "new": "/c/new/",
     "somebody": "/c/direct/",
+    "invite": "/invitations/?conversation={room}",
     "room": "/c/{room}/",
     "earlier": "/c/{room}/?around=20",
     "replying": "/c/{room}/?reply_to={asked}",
@@ -63,6 +73,7 @@ PAGES = {
     "direct": "/c/{direct}/",
     "settings": "/c/{room}/settings/",
     "members": "/c/{room}/members/",
+    "dates": "/c/{room}/dates/?to=x",
     "delete": "/c/{room}/delete/",
     "join": "/c/{market}/",
     "leave several": "/c/leave/",
@@ -74,7 +85,10 @@ PAGES = {
     "help": "/help/",
     "help found": "/help/?q=delete",
     "help not found": "/help/?q=zzz",
+    "ask to join": "/ask/{vault}/",
+    "asked to join": "/ask/",
     "profile": "/settings/profile/",
+    "email": "/settings/email/",
     "password": "/settings/password/",
     "sign-ins": "/settings/sign-ins/",
     "missing": "/c/999999/",
@@ -82,14 +96,18 @@ PAGES = {
 # Pages for people who are not signed in.
 STRANGERS = (
     *("/sign-in/", "/sign-up/", "/password/forgotten/", "/password/forgotten/sent/"),
-    *("/password/reset/MQ/no-such-token/", "/help/", "/help/?q=delete", "/help/?q=zzz"),
+    *("/sign-up/waiting/", "/sign-up/sent/", "/sign-up/link/", "/confirm/no-such-token/"),
+    *("/password/reset/MQ/no-such-token/", "/invite/no-such-token/"),
+    *("/help/", "/help/?q=delete", "/help/?q=zzz"),
 )
 
 
 def create(server: ChatServer) -> dict[str, str]:
     """Create sample data on a server and return the paths of PAGES."""
     printed = server.manage("shell", "-v", "0", "-c", _CREATE)
-    found = re.search(r"ROOMS (\d+) (\d+) (\d+) (\d+) (\d+)", printed)
+    found = re.search(r"ROOMS (\d+) (\d+) (\d+) (\d+) (\d+) (\S+)", printed)
     assert found, printed
-    numbers = dict(zip(("room", "old", "direct", "asked", "market"), found.groups(), strict=True))
+    numbers = dict(
+        zip(("room", "old", "direct", "asked", "market", "vault"), found.groups(), strict=True)
+    )
     return {name: path.format(**numbers) for name, path in PAGES.items()}

@@ -13,6 +13,7 @@ from tests.browser.rooms import (
     bubble,
     enter,
     let_go,
+    long_press,
     violations,
     wait_for_held,
     write,
@@ -143,8 +144,7 @@ def test_keyboard_of_a_phone_stays_away_after_an_edit_or_a_discarded_message(
     failed.locator("[data-action=discard]").tap()
     expect(failed).to_have_count(0)
     expect(page.locator("textarea:focus")).to_have_count(0)
-    bubble(page, "Hello").locator(".message__more").tap()
-    page.locator(".message-menu [data-action=edit]").tap()
+    long_press(bubble(page, "Hello")).locator("[data-action=edit]").tap()
     expect(page.locator("#editor-body")).to_be_focused()
     page.locator(".editor [data-action=cancel]").tap()
     expect(page.locator("#editor-body")).to_have_count(0)

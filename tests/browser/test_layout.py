@@ -6,8 +6,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.rooms import Room, act, enter, write
+from tests.browser.rooms import Room, act, bubble, enter, long_press, open_menu, scroll, write
 from tests.installations import ChatServer, Person
+from tests.markers import first_of
 
 LONG = "https://example.org/" + "0123456789abcdef" * 12
 WIDTHS = (320, 360, 768, 1024, 1280)
@@ -117,3 +118,61 @@ def test_system_message_is_centred_with_its_time_on_the_same_line(
         }""")
         assert abs(off) < 1
         assert time_below < 0
+
+
+OUTSIDE = """menu => {
+    const { left, right, top, bottom } = menu.getBoundingClientRect();
+    const box = document.getElementById("timeline").getBoundingClientRect();
+    const isOutside = left < box.left || right > box.right || top < box.top || bottom > box.bottom;
+    const cut = [...menu.children].filter((item) => item.scrollWidth > item.clientWidth);
+    return { isOutside, cut: cut.map((item) => item.textContent) };
+}"""
+
+
+@pytest.mark.parametrize("locale", first_of("de-DE", "en-GB"))
+def test_menu_of_a_message_is_inside_the_timeline(locale: str, visit: Visit, room: Room) -> None:
+    for who in (room.alice, room.bob):
+        room.say(who, f"{'A wide message of many words. ' * 20}wide {who.name}")
+        room.say(who, f"short {who.name}")
+    visitor = visit(room.server, "Alice", locale=locale)
+    page = enter(visitor, room)
+    for pane in (False, True):
+        if pane:
+            page.locator(".topbar [data-pane=members]").click()
+            expect(page.locator("#details .people").last).to_be_visible()
+        for width in (1280, 1440):
+            page.set_viewport_size({"width": width, "height": 800})
+            for name in ("Alice", "Bob"):
+                for words in ("wide", "short"):
+                    message = bubble(page, f"{words} {name}")
+                    menu = open_menu(message)
+                    assert menu.evaluate(OUTSIDE) == {"isOutside": False, "cut": []}, (width, words)
+                    message.press("Escape")
+
+
+@pytest.mark.parametrize("width", [360, 760, 1280])
+def test_nothing_covers_an_open_menu(width: int, visit: Visit, full_room: Room) -> None:
+    """Scrolled up, where the button that jumps to the latest message is shown."""
+    viewport = {"width": width, "height": 700}
+    page = enter(visit(full_room.server, "Alice", phone=width < 700, viewport=viewport), full_room)
+    scroll(page, -400)
+    expect(page.locator("#jump")).to_be_visible()
+    low = page.locator("#timeline").evaluate("box => box.getBoundingClientRect().bottom - 60")
+    found = page.evaluate_handle(
+        """low => [...document.querySelectorAll("#messages > .message")].find(
+            (row) => row.getBoundingClientRect().bottom > low)""",
+        low,
+    )
+    message = page.locator(f"#{found.evaluate('row => row.id')}")
+    menu = long_press(message) if width < 700 else open_menu(message)
+    covered = """menu => [...menu.querySelectorAll("[data-action]")].filter((item) => {
+        const { x, y, width, height } = item.getBoundingClientRect();
+        const at = document.elementFromPoint(x + width / 2, y + height / 2);
+        return width && !item.contains(at);
+    }).map((item) => item.dataset.action)"""
+    assert menu.evaluate(covered) == []
+    sidebar = page.locator(".sidebar").bounding_box()
+    box = menu.bounding_box()
+    assert box is not None
+    if sidebar is not None:
+        assert box["x"] >= sidebar["x"] + sidebar["width"]

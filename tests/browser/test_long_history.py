@@ -52,7 +52,7 @@ print("ROOM", room.pk)
 """
 
 # Scrolls by one step per frame, up to the message with seq `until`. `shift`: the largest unintended
-# movement of a visible message.
+# movement of a visible text.
 _SCROLL = """async ([patience, until]) => {
     const box = document.getElementById("timeline");
     const rows = () => [...document.querySelectorAll("#messages > [data-seq]")];
@@ -63,7 +63,9 @@ _SCROLL = """async ([patience, until]) => {
     while (performance.now() < end && !isThere()) {
         box.scrollBy(0, -600);
         const top = box.getBoundingClientRect().top;
-        const seen = rows().find((row) => row.getBoundingClientRect().top > top + 100);
+        // The text: a message that becomes the second of its author loses the name above it.
+        const textOf = (row) => row.querySelector(".message__bubble") ?? row;
+        const seen = rows().map(textOf).find((text) => text.getBoundingClientRect().top > top + 100);
         const place = seen?.getBoundingClientRect().top;
         await new Promise(requestAnimationFrame);
         await new Promise((resolve) => setTimeout(resolve));

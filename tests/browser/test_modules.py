@@ -5,6 +5,7 @@ There is no build step: the browser loads the modules with an import map, as pag
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import random
@@ -17,23 +18,39 @@ from typing import Any
 
 import pytest
 from django.test import RequestFactory
+from django.utils import translation
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from conversations.web.script_templates import script_templates
+from conversations.web import script_plurals
+from conversations.web import script_templates as templates_module
+from tests import pseudo_language
 from tests.golden import files
 from tests.golden.rules import RULES
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "tests" / "js"
 PAGE = """<!doctype html><title>Modules</title>
-<script type="importmap">{"imports": {"chatty/": "/static/js/", "tests/": "/tests/js/"}}</script>"""
+<script type="importmap">{"imports": {
+  "chatty/templates.js": "/golden/en/templates.js",
+  "chatty/": "/static/js/", "tests/": "/tests/js/"
+}}</script>"""
 # For tests/js/golden.test.js.
 GOLDEN_PAGE = """<!doctype html><html lang="{language}"><title>Golden cases</title>
 <script type="importmap">{{"imports": {{
   "chatty/templates.js": "/golden/{language}/templates.js",
+  "chatty/files_templates.js": "/golden/{language}/files-templates.js",
   "chatty/": "/static/js/", "tests/": "/tests/js/"
 }}}}</script>
 <script type="module">import * as golden from "tests/golden.js"; window.golden = golden;</script>"""
+EXPORTS = sorted(
+    {
+        name
+        for path in (ROOT / "static" / "js").rglob("*.js")
+        for name in re.findall(
+            r"^export (?:async )?(?:class|function|const) (\w+)", path.read_text(), re.MULTILINE
+        )
+    }
+)
 TESTS = [
     (path.name, name)
     for path in sorted(HERE.glob("*.test.js"))
@@ -51,10 +68,13 @@ class _Files(SimpleHTTPRequestHandler):
             self._answer(PAGE)
         elif self.path == "/golden/files/":
             self._answer(json.dumps({name: files.cases_of(name) for name in RULES}))
-        elif page := re.fullmatch("/golden/(en|de)/", self.path):
+        elif page := re.fullmatch(r"/golden/(\w\w)/", self.path):
             self._answer(GOLDEN_PAGE.format(language=page[1]))
-        elif templates := re.fullmatch("/golden/(en|de)/templates.js", self.path):
-            response = script_templates(RequestFactory().get("/"), templates[1], "")
+        elif templates := re.fullmatch(r"/golden/(\w\w)/([a-z]+-)?templates.js", self.path):
+            language, name = templates.groups("")
+            response = templates_module.script_templates(
+                RequestFactory().get("/", {"retry": templates_module.RETRIES}), language, name
+            )
             self._answer(response.content.decode(), "text/javascript")
         else:
             super().do_GET()
@@ -128,8 +148,41 @@ def test_every_string_used_by_scripts_is_translated() -> None:
     plain |= set(re.findall(rf'"((?:{heads})\.\w+)"', scripts)) - counted
     assert plain
     assert plain <= there
-    assert counted
-    assert {f"{name}.{form}" for name in counted for form in ("one", "other")} <= there
+    assert counted == set(script_plurals.STRINGS)
+
+
+@pytest.fixture
+def language(request: pytest.FixtureRequest, tmp_path: Path, settings: Any) -> Iterator[str]:
+    """A pseudo-language with the plural forms of this language."""
+    pseudo_language.write(tmp_path, request.param)
+    settings.LANGUAGES = [*settings.LANGUAGES, (request.param, "Pseudo")]
+    settings.LOCALE_PATHS = [tmp_path]
+    yield request.param
+    templates_module._draw.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("language", "forms"),
+    [("ar", 6), ("sl", 4), ("pl", 3), ("fr", 3), ("ja", 1)],
+    indirect=["language"],
+)
+def test_plural_forms_of_any_language_are_those_of_the_server(
+    page: Page, address: str, language: str, forms: int
+) -> None:
+    numbers = [*range(250), 1000, 1001, 1_000_000]
+    with translation.override(language):
+        ours = [script_plurals.STRINGS["new"](n).replace("{n}", str(n)) for n in numbers]
+    assert len({text[-1] for text in ours}) == forms
+    page.goto(f"{address}golden/{language}/")
+    page.wait_for_function("globalThis.golden")
+    theirs = page.evaluate(
+        """async (numbers) => {
+            const { tn } = await import("chatty/views/i18n.js");
+            return numbers.map((number) => tn("new", number));
+        }""",
+        numbers,
+    )
+    assert theirs == ours
 
 
 def test_every_translated_string_is_used_by_a_script() -> None:
@@ -139,11 +192,10 @@ def test_every_translated_string_is_used_by_a_script() -> None:
     begun = set(re.findall(r"[`]([a-z_]+\.)\$\{", scripts))
     unused = []
     for name in re.findall(r'data-i18n="([^"{]+)"', strings):
-        plain = re.sub(r"\.(one|other)$", "", name)
-        head, _dot, rest = plain.partition(".")
+        head, _dot, rest = name.partition(".")
         last = re.escape(rest.removesuffix(".way"))
         is_made = f"{head}." in begun and re.search(rf'["`]{last}["`]|\b{last}:', scripts)
-        if f'"{plain}"' not in scripts and not is_made:
+        if f'"{name}"' not in scripts and not is_made:
             unused.append(name)
     assert unused == []
 
@@ -156,3 +208,10 @@ def test_module(page: Page, file: str, name: str) -> None:
         "async ([file, name, seed]) => (await import(`tests/${file}`))[name](seed)",
         [file, name, seed],
     )
+
+
+def test_no_export_has_the_name_of_a_global(browser: Browser) -> None:
+    """In a bundle, modules that don't import it would find it instead of the global."""
+    with contextlib.closing(browser.new_page()) as page:
+        assert len(EXPORTS) > 100
+        assert page.evaluate("names => names.filter(name => name in window)", EXPORTS) == []

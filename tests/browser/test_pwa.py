@@ -49,8 +49,13 @@ def test_manifest_has_no_errors(visit: Visit, server: ChatServer) -> None:
 
 
 def test_offline_page_reloads_when_the_connection_is_back(visit: Visit, room: Room) -> None:
+    """Where nothing can be read offline: see test_offline.py."""
     visitor = visit(room.server, "Alice")
     visitor.allow("ERR_INTERNET_DISCONNECTED")
+    visitor.goto("/settings/sign-ins/")
+    box = visitor.page.get_by_label("Keep my latest messages")
+    expect(box).to_be_checked()  # shown by the script
+    box.uncheck()
     page = enter(visitor, room)
     room.say(room.bob, "Before")
     expect(bubble(page, "Before")).to_be_visible()
@@ -208,7 +213,7 @@ def test_notification_permission_is_requested_only_by_the_button(
     offer = page.locator("#notify-offer")
     expect(offer).to_be_visible()
     offer.get_by_role("link", name="Set up").click()
-    page.wait_for_timeout(300)
+    expect(page.get_by_role("button", name="Turn on notifications")).to_be_visible()
     assert page.evaluate("asked") == 0
     page.get_by_role("button", name="Turn on notifications").click()
     assert page.evaluate("asked") == 1

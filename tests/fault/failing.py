@@ -73,6 +73,8 @@ def fail_at(moment: str) -> None:
 
 
 def fail_at_email(moment: str) -> None:
+    import msgspec
+
     from accounts import mails
     from chatty.jobs import deliveries
 
@@ -91,7 +93,7 @@ def fail_at_email(moment: str) -> None:
         if moment == "email-sent":
             die_once()
 
-    deliveries._kinds[mails.KIND] = deliveries.Kind(mails.KIND, prepare, send)
+    deliveries._kinds[mails.KIND] = msgspec.structs.replace(kind, prepare=prepare, send=send)
 
 
 def speak_former_version() -> None:

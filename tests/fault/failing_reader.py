@@ -3,7 +3,8 @@
     python -m tests.fault.failing_reader MOMENT manage.py serve ...
 
 MOMENT: after-claim, after-handling (nothing is committed yet), before-commit (the cursor is moved) or
-after-commit. never: it does not crash. Claims last a second.
+after-commit. It does not crash before arm() was called for its installation: creating a conversation is read,
+too. Claims last a second.
 """
 
 from __future__ import annotations
@@ -11,11 +12,24 @@ from __future__ import annotations
 import os
 import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from tests.fault.failing import die_once
 
 MOMENTS = ("after-claim", "after-handling", "before-commit", "after-commit")
+
+_ARMED = "may-die"
+
+
+def arm(home: Path) -> None:
+    """Let the server with this data folder crash from now on."""
+    (home / _ARMED).touch()
+
+
+def die_once_armed() -> None:
+    if (Path(os.environ["DATA_DIR"]) / _ARMED).exists():
+        die_once()
 
 
 def fail_at(moment: str) -> None:
@@ -27,7 +41,7 @@ def fail_at(moment: str) -> None:
     def dying_after(function: Any) -> Any:
         def call(*args: Any, **options: Any) -> Any:
             result = function(*args, **options)
-            die_once()
+            die_once_armed()
             return result
 
         return call
@@ -44,7 +58,7 @@ def fail_at(moment: str) -> None:
 
         def moved(steps: Any) -> None:
             move(steps)
-            transaction.on_commit(die_once)
+            transaction.on_commit(die_once_armed)
 
         batches.move = moved
 
@@ -53,7 +67,7 @@ def _die_if_any(rows: list[Any]) -> list[Any]:
     from conversations.changefeed.models import Cursor
 
     if any(isinstance(row, Cursor) for row in rows):  # jobs are claimed, too
-        die_once()
+        die_once_armed()
     return rows
 
 

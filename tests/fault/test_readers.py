@@ -11,7 +11,7 @@ import pytest
 
 from proof import reader
 from proof.checker import check_copies, count_unread, read_truth
-from tests.fault.failing_reader import MOMENTS
+from tests.fault.failing_reader import MOMENTS, arm
 from tests.sockets import Member, open_socket
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
@@ -57,6 +57,7 @@ def test_a_crash_at_any_moment_misses_nothing_and_repeats_nothing(moment, any_in
     alice = Member(server, "Alice").sign_in()
     tea = alice.create_conversation()
     with closing(open_socket(alice)) as mine:
+        arm(any_installation.home)
         for number in range(20):
             mine.send(tea, f"text {number}")
         assert server.process.wait(10) == 9

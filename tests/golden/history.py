@@ -29,6 +29,7 @@ def message_of(given: dict[str, Any]) -> Message:
         html=given["html"],
         data=given["notice"] and given["notice"]["data"],
         mentions=given["mentions"] or None,
+        files=given.get("files"),
         reply_to=_quoted(given["reply_to"]),
         created_at=datetime.fromisoformat(given["created_at"]),
         edited_at=_moment(given["edited_at"]),
@@ -40,10 +41,13 @@ def message_of(given: dict[str, Any]) -> Message:
     return message
 
 
-def membership_of(reader: int, *, archived: bool = False) -> Membership:
+def membership_of(
+    reader: int, *, archived: bool = False, time_format: str = "language"
+) -> Membership:
     at = datetime.fromisoformat("2026-11-01T12:00:00Z")
     conversation = Conversation(pk=7, name="Garden", archived_at=at if archived else None)
-    return Membership(user=User(pk=reader, name="Me"), conversation=conversation)
+    user = User(pk=reader, name="Me", time_format=time_format)
+    return Membership(user=user, conversation=conversation)
 
 
 def normalised(html: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 from unittest import mock
 from zoneinfo import ZoneInfo
@@ -22,12 +23,14 @@ from django.utils.translation import ngettext
 from accounts import queries as account_queries
 from accounts.models import User
 from chatty.common.errors import ChatError
-from chatty.common.text import clean_body
-from conversations import limits, mentions, notices, protocol, queries
+from chatty.common.text import clean_body, fold_loosely
+from conversations import access, limits, mentions, notices, permissions, protocol, queries
 from conversations.content import Content, render
 from conversations.models import Conversation, Membership, Message
-from conversations.web import avatars, layout, presence, rows, timeline
+from conversations.web import avatars, presence, rows, sidebar, timeline
+from conversations.web import files as web_files
 from conversations.wire import ConversationOut
+from docs.examples.chatty_client import Room
 from tests.cast import create_extra
 from tests.golden.files import Rule
 from tests.golden.history import membership_of, message_of, normalised
@@ -69,6 +72,14 @@ def only_emoji(body: str) -> bool:
     return timeline.is_only_emoji(body)
 
 
+@_rule
+def long_bodies(parts: list[Any]) -> bool:
+    """Whether only the beginning of a message is shown at first. `parts`: as of bodies()."""
+    return timeline.is_long(
+        "".join(part if isinstance(part, str) else part[0] * part[1] for part in parts)
+    )
+
+
 # --- names ---------------------------------------------------------------------------------------
 
 
@@ -87,7 +98,13 @@ def same_names(given: dict[str, str]) -> bool:
 @_rule
 def mention_starts(text: str) -> bool:
     """Whether a name after this text, whose last character is "@", is a mention."""
-    return mentions.MemberNames([(1, "Zoë")]).find(mentions.find_calls(f"{text}Zoë")) == [1]
+    calls = mentions.find_calls(f"{text}Zoë")
+    return mentions.MemberNames([(1, "Zoë")]).find(calls) is not None
+
+
+@_rule
+def loose_names(name: str) -> str:
+    return fold_loosely(name)
 
 
 @_rule
@@ -104,19 +121,47 @@ def people_found(given: dict[str, str]) -> bool:
 @_rule
 def levels(given: dict[str, Any]) -> dict[str, Any]:
     """The notification level in force. `given`: of a conversation, with the seqs of unread mentions."""
-    conversation = msgspec.structs.replace(layout.BLANK_ITEM.conversation, **given)
-    item = replace(layout.BLANK_ITEM, conversation=conversation)
+    conversation = msgspec.structs.replace(sidebar.BLANK_ITEM.conversation, **given)
+    item = replace(sidebar.BLANK_ITEM, conversation=conversation)
     return {"level": item.level_in_force, "quiet": item.is_quiet}
 
 
 @_rule
+def can(given: dict[str, Any]) -> dict[str, Any]:
+    """What a member can do, and what the page knows of the permission table to find that out."""
+    settings = {name: given[name] for name in permissions.settings()}
+    at = _NOW if given["archived"] else None
+    conversation = Conversation(
+        kind=given["kind"], access=given["access"], archived_at=at, **settings
+    )
+    return {
+        "can": access.can(Membership(role=given["role"], conversation=conversation)),
+        "words": access.words_by_role(conversation)[given["role"]],
+        "in_archive": access.words_in_archive(conversation),
+    }
+
+
+@_rule
 def sidebar_rows(given: dict[str, Any]) -> str:
-    """The whole row of a conversation as its member gets it. No one is online. `open`: its page is shown."""
-    conversation = msgspec.convert(given["conversation"], ConversationOut)
+    """The section and the whole row of a conversation as person 1 gets them. No one is online. `open`: its
+    page is shown."""
+    unshown: dict[str, Any] = {"posting": "everyone", "adding": "admins", "inviting": "admins"}
+    unshown |= {"renaming": "admins", "slow_mode": 0, "can": []}
+    conversation = msgspec.convert({**unshown, **given["conversation"]}, ConversationOut)
     url = f"/c/{conversation.id}/"
-    item = layout.SidebarItem(conversation, url, is_current=given["open"], is_online=False)
-    with translation.override(given["language"]):
-        return normalised(rows.draw("sidebar_row", row=item))
+    item = sidebar.SidebarItem(
+        conversation,
+        url,
+        is_current=given["open"],
+        is_online=False,
+        reader_id=1,
+        today=_NOW.date(),
+    )
+    with (
+        translation.override(given["language"]),
+        timezone.override(UTC),
+    ):
+        return f"{item.section}: {normalised(rows.draw('sidebar_row', row=item))}"
 
 
 @_rule
@@ -179,7 +224,7 @@ def read_receipts(given: dict[str, Any]) -> dict[str, Any]:
     message = Message(seq=given["seq"], created_at=_NOW)
     people = [
         Membership(
-            user=User(pk=pk, name=other["name"]),
+            user=User(pk=pk, name=other["name"], chosen_hue=other.get("hue")),
             last_read_seq=other["read"],
             joined_at=_NOW + timedelta(days=1 if other.get("late") else -1),
         )
@@ -194,6 +239,8 @@ def read_receipts(given: dict[str, Any]) -> dict[str, Any]:
         "participants": msgspec.to_builtins(presence.participants_data(participants, message)),
         "text": receipt.text if receipt else None,
         "title": receipt.names if receipt else None,
+        "faces": [f"{face.initials}{face.hue}" for face in receipt.faces] if receipt else None,
+        "more": receipt.more if receipt else None,
     }
 
 
@@ -206,6 +253,16 @@ def online(given: dict[str, Any]) -> dict[str, Any]:
     with translation.override(given["language"]):
         summary = presence.online_summary(participants)
     return {"text": summary.text, "title": summary.names}
+
+
+@_rule
+def file_cards(given: dict[str, Any]) -> dict[str, str]:
+    """The letters and the size on the card of a file."""
+    with translation.override(given["language"]):
+        return {
+            "label": web_files.label(given["name"]),
+            "size": web_files.size_text(given["size"]),
+        }
 
 
 @_rule
@@ -255,7 +312,8 @@ def timelines(given: dict[str, Any]) -> list[str]:
         timezone.override(ZoneInfo(given["zone"])),
         mock.patch.object(timezone, "now", return_value=datetime.fromisoformat(given["now"])),
     ):
-        entries = timeline.entries(messages, membership_of(1), first_unread=given.get("new"))
+        membership = membership_of(1, time_format=given.get("format", "language"))
+        entries = timeline.entries(messages, membership, first_unread=given.get("new"))
     return [_in_short(entry) for entry in entries]
 
 
@@ -271,6 +329,32 @@ def _in_short(entry: timeline.Entry) -> str:
 
 
 @_rule
+def notice_runs(given: dict[str, Any]) -> list[str]:
+    """What is shown of notices: the summary of a run, "" for the others in it. `notices`: [kind, author,
+    name, day] each; "New" for the New line."""
+    entries = [each for each in given["notices"] if each != "New"]
+    unread = next((n for n, each in enumerate(given["notices"], 1) if each == "New"), None)
+    messages = [
+        Message(
+            pk=seq,
+            seq=seq,
+            kind=kind,
+            author=User(pk=len(author), name=author),
+            data={"name": name, "user": 1} if name else {},
+            created_at=_NOW + timedelta(days=day),
+        )
+        for seq, (kind, author, name, day) in enumerate(entries, 1)
+    ]
+    with translation.override(given["language"]), timezone.override(ZoneInfo("UTC")):
+        shown = timeline.entries(messages, membership_of(1), first_unread=unread)
+    return [
+        each.summary or ("" if each.is_folded else each.text)
+        for each in shown
+        if isinstance(each, timeline.Notice)
+    ]
+
+
+@_rule
 def message_rows(given: dict[str, Any]) -> str:
     """The whole row of a message as clients get it, as its `reader` sees it."""
     reader = given["reader"]
@@ -282,6 +366,67 @@ def message_rows(given: dict[str, Any]) -> str:
         membership = membership_of(reader["id"], archived=reader["archived"])
         _day, row = timeline.entries([message], membership, first_unread=None)
         return normalised(rows.draw(row.template, entry=row))
+
+
+@_rule
+def event_orders(given: dict[str, Any]) -> dict[str, Any]:
+    """The state of a client after these events: late, twice, out of order, or with gaps.
+
+    A message is [id, version, text, quote]; a quote is [id, version, text]. Deleted ones have no text.
+    """
+    room = Room()
+    for kind, *about in [["page", *given["page"]], *given["events"]]:
+        match kind:
+            case "message":
+                (message,) = about
+                room.apply_message({"version": message[1], "message": _message_of_event(message)})
+            case "synced":
+                start, version, messages = about
+                messages = [_message_of_event(message) for message in messages]
+                room.apply_synced({"from": start, "version": version, "messages": messages})
+            case "page":
+                position, messages = about
+                messages = [_message_of_event(message) for message in messages]
+                room.replace({"position": position, "messages": messages})
+    messages = sorted(room.messages.values(), key=itemgetter("seq"))
+    return {
+        "position": room.position,
+        "behind": room.is_behind,
+        "messages": [
+            [*_event_of(each, each["deleted_at"]), _quote_in(each["reply_to"])] for each in messages
+        ],
+    }
+
+
+def _message_of_event(given: list[Any]) -> dict[str, Any]:
+    number, version, text, quoted = given
+    return {
+        **_quoted_event(number, version, text),
+        "kind": "text",
+        "key": None,
+        "mentions": [],
+        "deleted_at": None if text is not None else "2026-11-29T12:00:00.000Z",
+        "reply_to": quoted and {**_quoted_event(*quoted), "deleted": quoted[2] is None},
+    }
+
+
+def _quoted_event(number: int, version: int, text: str | None) -> dict[str, Any]:
+    author = {"id": 2, "name": "Bob"}
+    return {
+        "id": number,
+        "seq": number,
+        "version": version,
+        "author": author,
+        "excerpt": text or "",
+    }
+
+
+def _event_of(given: dict[str, Any], deleted: object) -> list[Any]:
+    return [given["id"], given["version"], None if deleted else given["excerpt"]]
+
+
+def _quote_in(quote: dict[str, Any] | None) -> list[Any] | None:
+    return _event_of(quote, quote["deleted"]) if quote else None
 
 
 @_rule

@@ -3,14 +3,14 @@ import { Announcer } from "chatty/views/announcer.js";
 import { equal, until } from "tests/assert.js";
 
 const WORDS = `<template id="translations"><span data-i18n="announce">{name}: {text}</span>
-  <span data-i18n="new.other">{n} new messages</span></template>`;
+  <span data-i18n="form_of">000000000</span><span data-i18n="new.0">{n} new messages</span></template>`;
 
 /** What is announced of `messages`: texts, or [kind, sentence] of notices. */
 async function announced(...messages) {
-  document.body.innerHTML = WORDS;
+  document.body.innerHTML = `${WORDS}<div id="announcer"></div>`;
   const chat = new Emitter();
-  const place = document.createElement("div");
-  const announcer = new Announcer({ chat, place });
+  const place = document.getElementById("announcer");
+  const announcer = new Announcer({ chat });
   announcer.connect();
   for (const each of messages) {
     const [kind, text] = Array.isArray(each) ? each : ["text", each];

@@ -33,6 +33,8 @@ function opened({ conversation = newConversation(), drafts = new Drafts("compose
   const form = formWithMood();
   const sent = [];
   const chat = {
+    id: conversation,
+    store: new NoMessages(),
     sendTyping() {},
     loadMessage: async () => {},
     send(content) {
@@ -40,8 +42,7 @@ function opened({ conversation = newConversation(), drafts = new Drafts("compose
       return { kept: Promise.resolve() };
     },
   };
-  const store = new NoMessages();
-  const composer = new Composer({ form, chat, drafts, store, conversation, onSent() {}, editLast() {} });
+  const composer = new Composer({ form, chat, drafts, onSent() {}, editLast() {} });
   composer.connect();
   const { body, mood } = form.elements;
   const fill = (field, value) => {

@@ -11,20 +11,25 @@ import {
   TOO_MANY_SOCKETS,
 } from "chatty/chat/protocol.js";
 import { Store } from "chatty/chat/store.js";
-import { caseFolded, rank } from "chatty/lib/match.js";
+import { labelOf, sizeText } from "chatty/lib/files.js";
+import { caseFolded, folded, rank } from "chatty/lib/match.js";
 import { initials } from "chatty/lib/people.js";
-import { bodyLength, isBlank, isOnlyEmoji, tidyBody } from "chatty/lib/text.js";
+import { bodyLength, isBlank, isLong, isOnlyEmoji, tidyBody } from "chatty/lib/text.js";
 import { Times } from "chatty/lib/times.js";
 import { TEMPLATES } from "chatty/templates.js";
 import { Days } from "chatty/views/days.js";
 import { element, fromTemplate, loadTemplates, slot } from "chatty/views/dom.js";
+import { connect as connectFiles } from "chatty/views/files.js";
 import { noticeText, tn } from "chatty/views/i18n.js";
-import { fitting, mentionIn } from "chatty/views/mentions.js";
+import { fitting, mentionIn } from "chatty/views/member_source.js";
 import { MessageView } from "chatty/views/message.js";
-import { onlineSummary, receiptText } from "chatty/views/presence.js";
-import { Sidebar } from "chatty/views/sidebar.js";
+import { arrange } from "chatty/views/notice_runs.js";
+import { wordsOf } from "chatty/views/permissions.js";
+import { onlineSummary } from "chatty/views/presence.js";
+import { facesOf, receiptText } from "chatty/views/seen.js";
+import { SidebarList } from "chatty/views/sidebar_list.js";
 
-const BODY_MAX = 4_000;
+const BODY_MAX = 10_000;
 const SHOWN = 100;
 const [ME, OTHER] = [1, 2];
 
@@ -50,6 +55,9 @@ const RULES = {
 
   only_emoji: isOnlyEmoji,
 
+  long_bodies: (parts) =>
+    isLong(parts.map((part) => (Array.isArray(part) ? part[0].repeat(part[1]) : part)).join("")),
+
   initials,
 
   same_names({ name, call }, expected) {
@@ -62,25 +70,37 @@ const RULES = {
   mention_starts: (text) => mentionIn(`${text.normalize("NFC")}Zo`)?.typed === "Zo",
 
   /** What the server found is shown. */
+  loose_names: folded,
+
   people_found: ({ name, text }, expected) => expected && rank(name, text) !== null,
 
   levels: (row) => ({ level: levelOf(row), quiet: !notifiableCount(row) }),
 
+  can(row, expected) {
+    const { words, in_archive } = expected;
+    return { ...expected, can: wordsOf(row, { permissions: { [row.role]: words }, in_archive }) };
+  },
+
   sidebar_rows({ conversation, open }, expected) {
-    const wanted = new DOMParser().parseFromString(expected, "text/html").body.firstElementChild;
+    const [section, html] = expected.split(/: (.*)/s);
+    const wanted = new DOMParser().parseFromString(html, "text/html").body.firstElementChild;
     // Scripts add the dot of people who are online afterwards.
     const badge = wanted.querySelector(".presence");
     badge?.replaceWith(badge.firstElementChild);
     const current = open ? conversation.id : null;
     const { kind } = conversation;
     const before = { ...conversation, name: "Before", unread: 9, unread_more: true, mentions: [3] };
-    const changed = { archived: !conversation.archived, access: "open", level: "nothing" };
+    const changed = { archived: !conversation.archived, access: "open", level: "nothing", favourite: true };
     const found = {
       drawn: sidebarRow([conversation], current),
       updated: sidebarRow([{ ...before, ...(kind === "group" && changed) }, conversation], current),
     };
-    const wrong = Object.entries(found).filter(([, row]) => normalised(row) !== normalised(wanted));
-    return wrong.length ? wrong.map(([name, row]) => ({ [name]: normalised(row) })) : expected;
+    const isWrong = (row) =>
+      row.dataset.section !== section || normalised(row.firstChild) !== normalised(wanted);
+    const wrong = Object.entries(found).filter(([, row]) => isWrong(row));
+    return wrong.length
+      ? wrong.map(([name, row]) => ({ [name]: normalised(row), wanted: normalised(wanted) }))
+      : expected;
   },
 
   unread(given) {
@@ -100,13 +120,20 @@ const RULES = {
   },
 
   read_receipts({ kind, seq }, { participants }) {
-    const presence = new Presence({ here: [], members: participants });
-    if (!presence.hasReaders) return { participants, text: null, title: null };
+    const presence = new Presence({ me: 0, here: [], members: participants });
+    if (!presence.hasReaders) return { participants, text: null, title: null, faces: null, more: null };
     const seen = presence.seenBy(seq);
-    return { participants, text: receiptText(seen, kind), title: seen.names.join(", ") };
+    const { shown, more } = facesOf(seen);
+    const faces = shown.map(({ initial, hue }) => `${initial}${hue}`);
+    return { participants, text: receiptText(seen, kind), title: seen.names.join(", "), faces, more };
   },
 
   online: ({ names }) => onlineSummary(names),
+
+  file_cards: ({ name, size, language }) => ({
+    label: labelOf(name),
+    size: sizeText(size, language),
+  }),
 
   counts({ of, number, more = "" }) {
     return tn(of === "people" ? "people" : "new", number, { n: `${number}${more}` });
@@ -116,8 +143,8 @@ const RULES = {
     return noticeText({ kind, author: author && { name: author }, notice: { text, data } });
   },
 
-  timelines({ language, zone, now, messages, new: firstUnread }) {
-    const times = new Times({ zone, language });
+  timelines({ language, zone, format, now, messages, new: firstUnread }) {
+    const times = new Times({ zone, language, cycle: format && `h${format}` });
     const view = new MessageView({ me: { id: ME }, times, permissions: {} });
     const inner = element("div");
     const rows = messages.map((message) => view.draw(messageOf(message)));
@@ -132,6 +159,33 @@ const RULES = {
     return [...inner.children].map(inShort);
   },
 
+  notice_runs({ notices }) {
+    const times = new Times({ zone: "UTC" });
+    const view = new MessageView({ me: { id: ME }, times, permissions: {} });
+    const inner = element("div");
+    const messages = new Map();
+    for (const given of notices) {
+      if (given === "New") {
+        inner.append(fromTemplate("new-line-template"));
+        continue;
+      }
+      const [kind, author, name, day] = given;
+      const id = messages.size + 1;
+      const data = name ? { name, user: 1 } : {};
+      const at = `2026-11-${29 + day}T12:00:00.000Z`;
+      const by = { id: author.length, name: author };
+      messages.set(id, { id, seq: id, kind, author: by, created_at: at, notice: { text: "", data } });
+      inner.append(view.draw(messages.get(id)));
+    }
+    const rows = [...inner.querySelectorAll(".notice")];
+    new Days({ inner, times }).arrange(rows);
+    arrange(inner, ({ dataset }) => messages.get(Number(dataset.seq)));
+    return rows.map((row) => {
+      if (row.matches(".notice--folded")) return "";
+      return (row.querySelector(".notice__summary") ?? row.querySelector(".notice__text")).textContent;
+    });
+  },
+
   /**
    * The server's row, the script's, and both after the script has updated them, must be the same.
    */
@@ -144,12 +198,41 @@ const RULES = {
     view.prepare(drawn, message.created_at);
     const wanted = normalised(drawn);
     const found = {
-      drawn: view.draw(message),
-      updated: update(view, view.draw(beforeChanges(message)), message),
-      "updated from the server's": update(view, drawn, message),
+      drawn: withFiles(view.draw(message)),
+      updated: withFiles(update(view, withFiles(view.draw(beforeChanges(message))), message)),
+      "updated from the server's": update(view, withFiles(drawn), message),
     };
     const wrong = Object.entries(found).filter(([, row]) => normalised(row) !== wanted);
     return wrong.length ? wrong.map(([name, row]) => ({ [name]: normalised(row), wanted })) : expected;
+  },
+
+  /** Late, twice, out of order, with gaps: the reference client of the documents has the same cases. */
+  event_orders({ page: [position, rows], events }) {
+    const pageOf = (at, messages) => ({
+      position: at,
+      messages: messages.map(messageOfEvent),
+      has_older: false,
+      has_newer: false,
+    });
+    const store = new Store({ me: ME, page: pageOf(position, rows) });
+    for (const [kind, ...about] of events) {
+      if (kind === "message") {
+        store.applyMessage({ version: about[0][1], message: messageOfEvent(about[0]) });
+      } else if (kind === "synced") {
+        const [from, version, messages] = about;
+        store.catchUp({ from, version, messages: messages.map(messageOfEvent) });
+      } else store.replace(pageOf(...about));
+    }
+    return {
+      position: store.position,
+      behind: store.behind,
+      messages: store
+        .messages()
+        .map((message) => [
+          ...eventOf(message, message.deleted_at),
+          message.reply_to && eventOf(message.reply_to, message.reply_to.deleted),
+        ]),
+    };
   },
 
   constants(name, expected) {
@@ -209,6 +292,26 @@ function messagesOf({ entries }) {
 }
 
 /** `message`: [seq, author's id, moment, kind]. */
+/** A message of `event_orders`: [id, version, text, quote]. Deleted ones have no text. */
+function messageOfEvent([id, version, text, quoted]) {
+  return {
+    ...quotedEvent([id, version, text]),
+    kind: "text",
+    key: null,
+    mentions: [],
+    deleted_at: text === null ? "2026-11-29T12:00:00.000Z" : null,
+    reply_to: quoted && { ...quotedEvent(quoted), deleted: quoted[2] === null },
+  };
+}
+
+function quotedEvent([id, version, text]) {
+  return { id, seq: id, version, author: { id: OTHER, name: "Bob" }, excerpt: text ?? "" };
+}
+
+function eventOf({ id, version, excerpt }, deleted) {
+  return [id, version, deleted ? null : excerpt];
+}
+
 function messageOf([seq, by, at, kind = "text"]) {
   return {
     id: seq,
@@ -234,11 +337,19 @@ function inShort(entry) {
   return `#${entry.dataset.seq} ${entry.querySelector("time").textContent}${goesOn}`;
 }
 
+/** Starts the view of its files, as the loader does. */
+function withFiles(row) {
+  const box = row.querySelector(".files");
+  if (box && !Object.getOwnPropertyDescriptor(box, "files")?.set) connectFiles(box, {});
+  return row;
+}
+
 /** The message as it could have been before it was edited, reacted to and deleted. */
 function beforeChanges(message) {
   if (message.kind !== "text") return message;
   const words = { body: "Before", html: "<p>Before</p>", mentions: [] };
-  return { ...message, ...words, edited_at: null, deleted_at: null, reactions: [] };
+  const files = message.files?.map((file) => ({ ...file, thumbnail: null, animated: !file.animated }));
+  return { ...message, ...words, ...(files && { files }), edited_at: null, deleted_at: null, reactions: [] };
 }
 
 function update(view, row, message) {
@@ -257,18 +368,37 @@ function normalised(node) {
   return `<${node.localName}${attributes.sort().join("")}>${inside}</${node.localName}>`;
 }
 
-/** The row of a conversation in the sidebar, after these states of it. */
+/** The section with only the row of a conversation, after these states of it. */
 function sidebarRow(states, current) {
-  const place = element("ul");
+  const sections = ["favourites", "conversations", "direct", "archive"].map((name) => {
+    const section = element("details", "", element("ul"));
+    section.dataset.section = name;
+    return section;
+  });
+  const place = element("div", "", ...sections);
   place.id = "conversations";
   document.body.append(place);
   const conversationList = new ConversationList({ me: ME, rows: [] });
-  new Sidebar({ conversationList, current }).connect();
-  for (const state of states) conversationList.setCounts([state]);
+  const list = new SidebarList({
+    conversationList,
+    me: { id: ME, time_zone: "UTC" },
+    data: { conversation: current && { id: current } },
+  });
+  list.connect();
+  const realNow = Date.now;
+  Date.now = () => Date.parse("2026-11-29T12:00:00Z");
+  for (const state of states) {
+    conversationList.setCounts([state]);
+    list.update(state);
+  }
+  Date.now = realNow;
   place.remove();
-  const row = place.firstElementChild;
+  const row = place.querySelector("li");
+  const { section } = row.closest("details").dataset;
   row.querySelector("[data-person]")?.removeAttribute("data-person");
-  return row;
+  const found = element("div", "", row);
+  found.dataset.section = section;
+  return found;
 }
 
 function receive(list, message) {

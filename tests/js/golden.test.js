@@ -1,6 +1,9 @@
 import { equal } from "tests/assert.js";
 
-/** Open a page in this language: GOLDEN_PAGE of tests/browser/test_modules.py. Its scripts are apart from those of other frames. */
+/**
+ * Open a page in this language: GOLDEN_PAGE of tests/browser/test_modules.py. Its scripts are apart from those
+ * of other frames.
+ */
 async function open(language) {
   const frame = document.createElement("iframe");
   frame.src = `/golden/${language}/`;

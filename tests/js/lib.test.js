@@ -2,8 +2,10 @@ import { reconnectDelay, retryDelay } from "chatty/lib/backoff.js";
 import { Emitter, BufferedEmitter } from "chatty/lib/emitter.js";
 import { newKey } from "chatty/lib/idempotency_key.js";
 import { folded, rank } from "chatty/lib/match.js";
+import { parsePage } from "chatty/lib/pages.js";
 import { bodyLength, isBlank, tidyBody } from "chatty/lib/text.js";
 import { Times } from "chatty/lib/times.js";
+import { trusted } from "chatty/lib/trusted_types.js";
 import { equal, ok } from "tests/assert.js";
 
 export function test_reconnect_delay_grows_to_4_s_in_the_first_minute_and_30_s_later() {
@@ -123,4 +125,34 @@ export function test_rank_prefers_prefixes_and_rejects_other_letters() {
   const fits = (typed) => rank("Build & ship", typed);
   equal(["bui", "ship", "sh bu", "uil", "bsp", "bship", "x", "pb"].map(fits), [0, 1, 1, 2, 3, 3, null, null]);
   equal(rank("Anything", ""), 0);
+}
+
+function response(url, type, text) {
+  return { url, headers: new Headers({ "Content-Type": type }), text: async () => text };
+}
+
+export async function test_only_pages_of_our_own_origin_are_parsed() {
+  const ours = await parsePage(
+    response(`${location.origin}/c/7/`, "text/html; charset=utf-8", "<h1>Tea</h1>"),
+  );
+  equal(ours.querySelector("h1").textContent, "Tea");
+  const file = await parsePage(response(`${location.origin}/file`, "text/plain", "<h1>Tea</h1>"));
+  equal(file.body.childNodes.length, 0);
+  for (const url of ["https://example.org/", `${location.protocol}//${location.hostname}:1/`]) {
+    const refused = await parsePage(response(url, "text/html", "")).catch((error) => error);
+    ok(refused instanceof TypeError, url);
+  }
+}
+
+export function test_only_the_service_worker_is_a_script_address() {
+  equal(trusted.createScriptURL("/service-worker.js"), "/service-worker.js");
+  for (const address of ["/other.js", "//example.org/service-worker.js", "/service-worker.js?a", "data:,1"]) {
+    let refused = null;
+    try {
+      trusted.createScriptURL(address);
+    } catch (error) {
+      refused = error;
+    }
+    ok(refused instanceof TypeError, address);
+  }
 }

@@ -320,3 +320,18 @@ export async function test_signing_out_elsewhere_closes_notifications() {
   window.chat.emit("status", { state: "stopped", code: 4001 });
   await until(() => !window.banners.size);
 }
+
+export async function test_window_that_had_no_socket_for_a_while_notifies_again() {
+  const window = await new Window(new Server()).ready();
+  window.chat.emit("status", { state: "stopped", code: 4409 });
+  window.says(); // another window notifies of it
+  await settled();
+  equal(window.shown.length, 0);
+  window.chat.emit("status", { state: "connecting" });
+  window.chat.emit("status", { state: "online" });
+  await until(() => window.shown.length, "missed in the meantime");
+  window.notifier.disconnect();
+  window.says();
+  await settled();
+  equal(window.shown.length, 1);
+}

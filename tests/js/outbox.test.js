@@ -72,6 +72,15 @@ export async function test_record_is_listed_immediately_and_stored_before_it_is_
   equal(connection.asked, []);
 }
 
+export async function test_error_that_is_not_of_the_server_is_retried() {
+  const connection = makeConnection();
+  connection.answers = [new TypeError("Failed to fetch dynamically imported module")];
+  const outbox = await makeOutbox(connection);
+  outbox.add({ conversation: 1, body: "with a file" });
+  await until(() => outbox.size === 0);
+  equal(connection.bodies(), ["with a file"]);
+}
+
 export async function test_other_conversations_are_not_blocked() {
   const connection = makeConnection();
   connection.answers = Array(50).fill(RETRY);
@@ -484,7 +493,14 @@ export async function test_unsent_counts_and_clears_messages_drafts_and_edits() 
   const outbox = await makeOutbox(connection, { scope });
   const drafts = new Drafts(scope, "me my@address");
   const theirs = new Drafts("4.x");
-  const unsent = new Unsent({ outbox, drafts });
+  const sending = {
+    outbox,
+    drafts,
+    get size() {
+      return outbox.size + drafts.size;
+    },
+  };
+  const unsent = new Unsent(sending);
   await outbox.add({ conversation: 1, body: "waits" }).kept;
   drafts.write(1, { body: "draft" });
   drafts.write("edit.7", { body: "an edit in progress" });
@@ -494,9 +510,9 @@ export async function test_unsent_counts_and_clears_messages_drafts_and_edits() 
   const former = await makeOutbox(connection, { scope: "40.before-a-restore" });
   new Drafts("40.before-a-restore", "me old@address");
   await former.add({ conversation: 1, body: "old, too" }).kept;
-  equal([unsent.size, await unsent.count()], [3, 5]);
+  equal([sending.size, await unsent.count()], [3, 5]);
   await unsent.clear();
-  equal([unsent.size, await onDisk(scope), theirs.size], [0, [], 1]);
+  equal([sending.size, await onDisk(scope), theirs.size], [0, [], 1]);
   equal([new Drafts("41.before-a-restore").size, await onDisk("40.before-a-restore")], [0, []]);
   equal([await unsent.count(), new Drafts("41.another's").size], [0, 1]);
 }

@@ -1,11 +1,12 @@
 import { Presence } from "chatty/chat/presence.js";
 import { equal } from "tests/assert.js";
 
-const BOB = { id: 2, name: "Bob", seq: 4, since: 0 };
-const CAROL = { id: 3, name: "Carol", seq: 4, since: 0 };
+const ME = 1;
+const BOB = { id: 2, name: "Bob", hue: 3, seq: 4, since: 0 };
+const CAROL = { id: 3, name: "Carol", hue: 9, seq: 4, since: 0 };
 
 function presenceOf(members = [BOB, CAROL], here = []) {
-  return new Presence({ here, members });
+  return new Presence({ me: ME, here, members });
 }
 
 export function test_presence_frames_update_who_is_online() {
@@ -20,16 +21,36 @@ export function test_presence_frames_update_who_is_online() {
   equal(presence.names, []);
 }
 
+/** The server sends who else is online. */
+export function test_i_am_online_whatever_frames_say_of_others() {
+  const presence = presenceOf();
+  equal(presence.isOnline(ME), true);
+  presence.applyPresence({ online: [2], offline: [], reset: true });
+  equal([presence.isOnline(ME), presence.names], [true, ["Bob"]]);
+  presence.clearOnline();
+  equal(presence.isOnline(ME), false);
+  presence.applyPresence({ online: [], offline: [2], reset: false });
+  equal(presence.isOnline(ME), true);
+}
+
 export function test_seen_by_lists_members_whose_mark_has_reached_the_message() {
   const presence = presenceOf();
-  equal(presence.seenBy(5), { names: [], everybody: false });
+  const seenBy = (seq) => {
+    const { names, everybody } = presence.seenBy(seq);
+    return { names, everybody };
+  };
+  equal(seenBy(5), { names: [], everybody: false });
   presence.applyMarks([
     { user: 2, seq: 5 },
     { user: 77, seq: 9 },
   ]);
-  equal(presence.seenBy(5), { names: ["Bob"], everybody: false });
+  equal(seenBy(5), { names: ["Bob"], everybody: false });
   presence.applyMarks([{ user: 3, seq: 6 }]);
-  equal(presence.seenBy(5), { names: ["Bob", "Carol"], everybody: true });
+  equal(seenBy(5), { names: ["Bob", "Carol"], everybody: true });
+  equal(presence.seenBy(5).faces, [
+    { initial: "B", hue: 3 },
+    { initial: "C", hue: 9 },
+  ]);
   presence.applyMarks([{ user: 2, seq: 1 }]); // marked as unread
   equal(presence.seenBy(5).names, ["Carol"]);
   equal(presence.seenBy(Infinity).names, []); // still pending

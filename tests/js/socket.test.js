@@ -182,3 +182,41 @@ export async function test_failed_attempts_are_counted_until_the_first_hello() {
   equal(socket.failedAttempts, 0);
   socket.disconnect();
 }
+
+export async function test_window_without_a_socket_gets_one_when_asked_or_looked_at() {
+  const { socket, made } = connected();
+  made[0].end(4409);
+  socket.retry();
+  equal([made.length, socket.state, socket.code], [2, "connecting", 4409]);
+  made[1].end(4409);
+  equal(socket.state, "stopped");
+  document.dispatchEvent(new Event("visibilitychange"));
+  equal(made.length, 3);
+  made[2].t(HELLO);
+  ok(socket.online);
+  socket.retry();
+  equal(made.length, 3, "a socket that works is kept");
+  socket.disconnect();
+}
+
+export async function test_window_without_a_socket_tries_again_after_a_while() {
+  const real = globalThis.setTimeout;
+  const waits = [];
+  globalThis.setTimeout = (work, delay) => waits.push([work, delay]);
+  const { socket, made } = connected();
+  made[0].end(4409);
+  globalThis.setTimeout = real;
+  const [work, delay] = waits.at(-1);
+  equal([made.length, delay], [1, 30_000]);
+  work();
+  equal(made.length, 2);
+  socket.disconnect();
+}
+
+export function test_stopped_socket_is_not_retried_for_other_reasons() {
+  const { socket, made } = connected();
+  made[0].end(4001);
+  socket.retry();
+  document.dispatchEvent(new Event("visibilitychange"));
+  equal([made.length, socket.state], [1, "stopped"]);
+}

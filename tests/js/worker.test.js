@@ -7,7 +7,12 @@ const OFFLINE = { body: "the page that says there is no connection" };
 /** The worker's response to a navigation. The default is an offline browser without preload. */
 async function visit({ preload, caches = { match: async () => OFFLINE }, fetch = failing } = {}) {
   const text = await (await globalThis.fetch("/templates/service_worker.js")).text();
-  const kept = JSON.stringify({ version: "1", page: "/offline/", files: ["/static/a.css"] });
+  const kept = JSON.stringify({
+    version: "1",
+    page: "/offline/",
+    files: ["/static/a.css"],
+    leave: "/sign-out/",
+  });
   const listeners = {};
   const listen = (type, listener) => (listeners[type] = listener);
   const soon = (work) => setTimeout(work, 5);

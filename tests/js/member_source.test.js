@@ -1,4 +1,4 @@
-import { fitting } from "chatty/views/mentions.js";
+import { fitting } from "chatty/views/member_source.js";
 import { equal } from "tests/assert.js";
 
 const SUGGESTED = [

@@ -1,0 +1,194 @@
+"""The list follows changes of any conversation without a load, with a socket and without."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Visit
+from tests.browser.rooms import Persons, Room, enter
+
+POLLED = 20_000  # ms until a change is in the list without a socket
+
+
+@pytest.fixture
+def other(room: Room, person: Persons) -> Room:
+    return Room(room.server, person)
+
+
+@pytest.fixture(params=["socket", "rest"])
+def page(request: pytest.FixtureRequest, visit: Visit, room: Room, other: Room) -> Page:
+    """Bob's page of `room`. `other` is in the list only."""
+    visitor = visit(room.server, "Bob")
+    if request.param == "socket":
+        page = enter(visitor, room)
+    else:
+        visitor.page.route_web_socket(re.compile("/ws/"), lambda route: route.close(code=1000))
+        page = visitor.goto(room.path)
+        expect(page.locator(".connection-bar")).to_be_visible(timeout=15_000)
+    page.evaluate("window.isSame = true")
+    return page
+
+
+def row_of(page: Page, room: Room) -> Locator:
+    return page.locator(f"#conversations [data-conversation='{room.id}']")
+
+
+def change(room: Room, **changes: object) -> None:
+    status, answer = room.alice.call("PATCH", f"/api/conversations/{room.id}/", changes)
+    assert status == 200, answer
+
+
+def set_role(room: Room, role: str) -> None:
+    path = f"/api/conversations/{room.id}/members/{room.bob_id}/"
+    status, answer = room.alice.call("PATCH", path, {"role": role})
+    assert status == 200, answer
+
+
+def test_list_shows_name_archive_and_access_of_other_conversations(page: Page, other: Room) -> None:
+    row = row_of(page, other)
+    lock = row.locator(".tile__lock")
+    expect(lock).to_have_count(1)
+    change(other, name="Larder", access="open")
+    expect(row.locator("[data-slot=name]")).to_have_text("Larder", timeout=POLLED)
+    expect(lock).to_have_count(0, timeout=POLLED)
+    change(other, archived=True)
+    expect(row).to_have_class(re.compile("row--archived"), timeout=POLLED)
+    expect(row.locator(".row__mark")).to_have_count(1)
+    change(other, archived=False, access="closed")
+    expect(row).not_to_have_class(re.compile("row--archived"), timeout=POLLED)
+    expect(row.locator(".row__mark")).to_have_count(0)
+    expect(lock).to_have_count(1, timeout=POLLED)
+    assert page.evaluate("window.isSame")
+
+
+def test_topic_and_role_of_other_conversations_are_followed(page: Page, other: Room) -> None:
+    """Neither is in the list, but both are shown once the conversation is opened."""
+    row = row_of(page, other)
+    change(other, topic="Jam and pickles")
+    set_role(other, "admin")
+    change(other, name="Larder")
+    expect(row.locator("[data-slot=name]")).to_have_text("Larder", timeout=POLLED)
+    row.locator(".row__link").click()
+    opened = page.locator(f"#conversation[data-conversation='{other.id}']")
+    expect(opened.locator("#topic")).to_contain_text("Jam and pickles")
+    expect(opened).to_have_attribute("data-can", re.compile("delete-any"))
+    set_role(other, "member")
+    expect(opened).not_to_have_attribute("data-can", re.compile("delete-any"), timeout=POLLED)
+    assert page.evaluate("window.isSame")
+
+
+def test_what_the_list_does_not_know_yet_is_not_taken_back(
+    page: Page, room: Room, other: Room
+) -> None:
+    """Without a socket, the page of a conversation is newer than the list."""
+    change(other, name="Larder", topic="Jam and pickles")
+    row_of(page, other).locator(".row__link").click()
+    opened = page.locator(f"#conversation[data-conversation='{other.id}']")
+    expect(opened).to_be_visible()
+    expect(row_of(page, other).locator("[data-slot=name]")).to_have_text("Larder", timeout=1_000)
+    page.wait_for_timeout(300)
+    expect(opened.locator("#topic")).to_contain_text("Jam and pickles", timeout=1)
+    expect(opened.locator("#conversation-name")).to_have_text("Larder", timeout=1)
+    expect(page).to_have_title(re.compile("Larder"))
+    change(other, archived=True)
+    row_of(page, room).locator(".row__link").click()
+    row_of(page, other).locator(".row__link").click()
+    expect(page.locator("#conversation[data-archived]")).to_be_visible()
+    assert page.evaluate("window.isSame")
+
+
+def test_list_follows_being_added_and_removed(page: Page, other: Room, person: Persons) -> None:
+    added = Room(other.server, person)
+    other.alice.call("DELETE", f"/api/conversations/{other.id}/members/{other.bob_id}/")
+    expect(row_of(page, added)).to_be_visible(timeout=POLLED)
+    expect(row_of(page, other)).to_have_count(0, timeout=POLLED)
+    assert page.evaluate("window.isSame")
+
+
+def test_list_shows_the_last_message_of_other_conversations(page: Page, other: Room) -> None:
+    last = row_of(page, other).locator("[data-slot=last]")
+    sent = other.say(other.alice, "Jam is **ready**")["id"]
+    expect(last).to_have_text("Alice:Jam is ready", timeout=POLLED)
+    other.alice.call("PATCH", f"/api/messages/{sent}/", {"body": "Jam is nearly ready"})
+    expect(last).to_have_text("Alice:Jam is nearly ready", timeout=POLLED)
+    other.alice.call("DELETE", f"/api/messages/{sent}/")
+    expect(last).to_have_text("Alice:Message deleted", timeout=POLLED)
+    change(other, topic="Jam")
+    expect(last).to_have_text("Alice set the topic: Jam", timeout=POLLED)
+    assert page.evaluate("window.isSame")
+
+
+def test_menu_of_a_row_moves_and_mutes_it_for_good(visit: Visit, room: Room, other: Room) -> None:
+    page = enter(visit(room.server, "Bob"), room)
+    row, menu = row_of(page, other), page.locator(".row-menu")
+    row.click(button="right")
+    menu.get_by_text("Add to favourites").click()
+    favourites = page.locator("[data-section=favourites]")
+    expect(favourites.locator("li")).to_have_count(1)
+    # With the keyboard.
+    row.locator(".row__more").focus()
+    page.keyboard.press("Enter")
+    expect(menu.get_by_text("Remove from favourites")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(row).to_have_class(re.compile("row--silent"))
+    page.locator("[data-toggle=favourite] button").click()
+    expect(favourites.locator("li")).to_have_count(2)
+    # Muted ones are last, also after new messages.
+    other.say(other.alice, "Anyone?")
+    expect(row.locator("[data-slot=unread-count]")).to_have_text("1")
+    ids = [str(each.id) for each in (room, other)]
+    listed = "[...document.querySelectorAll('[data-section=favourites] li')]"
+    shown = f"() => {listed}.map((row) => row.dataset.conversation)"
+    assert page.evaluate(shown) == ids
+    favourites.locator("summary").click()
+    expect(row).to_be_hidden()
+    # Chromium can send the request for a page before it has stored a cookie that was just set.
+    page.wait_for_function("document.cookie.includes('favourites.0')")
+    page.reload()
+    expect(favourites.locator("li")).to_have_count(2)
+    expect(row).to_be_hidden()
+    assert page.evaluate(shown) == ids
+
+
+def test_list_shows_drafts_and_who_is_typing(visit: Visit, room: Room, other: Room) -> None:
+    page = enter(visit(room.server, "Bob"), room)
+    alice = enter(visit(other.server, "Alice"), other)
+    last = row_of(page, other).locator("[data-slot=last]")
+    alice.locator("#composer-body").press_sequentially("Hel")
+    expect(last).to_have_text("Alice is typing…")
+    alice.locator("#composer-body").press("Enter")
+    expect(last).to_have_text("Alice:Hel")
+    page.locator("#composer-body").fill("Not yet")
+    row_of(page, other).locator(".row__link").click()
+    draft = row_of(page, room).locator("[data-slot=last]")
+    expect(draft).to_have_text("Draft:Not yet")
+    page.reload()
+    expect(draft).to_have_text("Draft:Not yet")
+    row_of(page, room).locator(".row__link").click()
+    expect(draft).not_to_contain_text("Draft")
+
+
+def test_filter_shows_only_what_is_unread(visit: Visit, room: Room, other: Room) -> None:
+    page = enter(visit(room.server, "Bob"), room)
+    chip = page.locator(".sidebar__filter a")
+    chip.click()
+    expect(row_of(page, room)).to_be_visible()  # the open one
+    expect(row_of(page, other)).to_be_hidden()
+    other.say(other.alice, "New")
+    expect(row_of(page, other)).to_be_visible()
+    chip.click()
+    expect(chip).not_to_have_attribute("aria-current", "true")
+
+
+def test_card_opens_beside_the_conversation(visit: Visit, room: Room) -> None:
+    room.say(room.alice, "Hello")
+    page = enter(visit(room.server, "Bob"), room)
+    page.locator(".message__author", has_text="Alice").last.click()
+    pane = page.locator("#details")
+    expect(pane.get_by_role("heading", name="Alice")).to_be_visible()
+    pane.get_by_role("button", name="Message").click()
+    expect(page.locator("#conversation-name")).to_have_text("Alice")

@@ -1,0 +1,144 @@
+"""The bots of docs/bots.md answer each message exactly once, whenever they are killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.cast import PASSWORD
+from tests.installations import eventually
+from tests.sockets import new_member
+
+ROOT = Path(__file__).resolve().parent.parent
+LINES = 55  # of the one in Python, without blank lines and imports
+
+
+def node() -> list[str]:
+    """Return the command that runs a file, or an empty list. Before Node 22, WebSocket has to be enabled."""
+    path = shutil.which("node")
+    if path is None:
+        return []
+    version = subprocess.run([path, "--version"], capture_output=True, text=True, check=True)
+    is_old = int(version.stdout.removeprefix("v").partition(".")[0]) < 22
+    return [path, "--no-warnings", *(["--experimental-websocket"] if is_old else [])]
+
+
+COMMANDS = {"python": [sys.executable], "js": node()}
+LANGUAGES = [
+    "python",
+    pytest.param("js", marks=pytest.mark.skipif(not COMMANDS["js"], reason="needs Node")),
+]
+
+
+@pytest.fixture(scope="module")
+def place(builder):
+    with contextlib.closing(builder.sqlite()) as installation:
+        yield installation.serve(TICK_SECONDS="1")
+
+
+def program(language: str) -> str:
+    text = (ROOT / "docs/bots.md").read_text()
+    (found,) = re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
+class Bot:
+    """The program as a process. Every start is a new one, without any state of the last."""
+
+    def __init__(self, place, language: str, account, directory: Path) -> None:
+        self.path = directory / ("bot.py" if language == "python" else "bot.mjs")
+        self.path.write_text(program(language))
+        self.command = [*COMMANDS[language], str(self.path)]
+        self.output = directory / "output"
+        no_proxy = {"no_proxy": "*", "NO_PROXY": "*"}
+        self.env = {**os.environ, **account, "CHATTY": place.url, **no_proxy}
+
+    @contextlib.contextmanager
+    def running(self):
+        with self.output.open("a") as output:
+            # In a group of its own: `node` can be a wrapper that starts the real one.
+            process = subprocess.Popen(
+                self.command, env=self.env, stdout=output, stderr=output, start_new_session=True
+            )
+            try:
+                yield process
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def answered(person, conversation) -> tuple[list[int], list[int]]:
+    """Return the ids of all pings, and the ids that pongs reply to."""
+    messages = person.read_messages(conversation)
+    pings = [message["id"] for message in messages if message["body"] == "ping"]
+    pongs = [message["reply_to"]["id"] for message in messages if message["body"] == "pong"]
+    return pings, pongs
+
+
+def has_answers(person, conversation, number: int) -> bool:
+    return len(answered(person, conversation)[1]) >= number
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_bot_of_the_document_answers_each_message_once(place, language, tmp_path):
+    alice, robot = new_member(place), new_member(place)
+    room = alice.create_conversation(robot, name="Machine room")
+    bot = Bot(place, language, {"EMAIL": robot.email, "PASSWORD": PASSWORD}, tmp_path)
+    for turn in range(5):
+        alice.post_message(room, "ping")  # while it is not running
+        with bot.running():
+            for number in range(4):
+                alice.post_message(room, "ping")
+                alice.post_message(room, f"not for you {number}")
+            # Killed at the first answer of each turn, so in the midst of the others.
+            eventually(partial(has_answers, alice, room, turn * 2 + 1), seconds=20)
+    gone = alice.post_message(room, "ping")
+    alice.ask("DELETE", f"/api/messages/{gone['id']}/")
+    with bot.running() as process:
+
+        def has_answered_all() -> bool:
+            pings, pongs = answered(alice, room)
+            return sorted(pings) == sorted(set(pongs))
+
+        eventually(has_answered_all, seconds=30)
+        for _ in range(3):
+            alice.post_message(room, "ping")
+        place.kill()
+        place.start()
+        alice.post_message(room, "ping")
+        eventually(has_answered_all, seconds=30)
+        direct = alice.ask("POST", "/api/conversations/direct/", {"user": robot.id})["id"]
+        alice.post_message(direct, "ping")
+        eventually(lambda: len(answered(alice, direct)[1]) == 1, seconds=20)
+        time.sleep(1)  # for a second answer, if it were wrong
+        assert process.poll() is None
+    pings, pongs = answered(alice, room)
+    assert (len(pings), sorted(pongs)) == (29, sorted(pings)), bot.output.read_text()
+    assert len(answered(alice, direct)[1]) == 1
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_bot_with_a_wrong_password_stops(place, language, tmp_path):
+    account = {"EMAIL": new_member(place).email, "PASSWORD": "not the password at all"}
+    bot = Bot(place, language, account, tmp_path)
+    with bot.running() as process:
+        assert process.wait(timeout=20) == 1
+    assert re.search("401|Wrong email address or password", bot.output.read_text())
+
+
+def test_bot_of_the_document_is_short():
+    lines = [line for line in program("python").splitlines() if line and "import " not in line]
+    assert len(lines) <= LINES

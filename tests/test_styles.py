@@ -1,0 +1,36 @@
+"""The style sheets degrade in older browsers: see tests/browser/test_old_browsers.py."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+_STYLES = Path(__file__).resolve().parent.parent / "static/css"
+_SHEETS = sorted(_STYLES.rglob("*.css"))
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_SELECTORS = re.compile(r"([^{};]+)\{")
+
+
+def _without_brackets(selector: str) -> str:
+    while (shorter := re.sub(r"\([^()]*\)", "", selector)) != selector:
+        selector = shorter
+    return selector
+
+
+@pytest.mark.parametrize("sheet", _SHEETS, ids=lambda sheet: sheet.stem)
+def test_has_is_not_in_a_list_with_other_selectors(sheet: Path) -> None:
+    """A browser that doesn't know one selector of a list ignores the whole rule."""
+    for selectors in _SELECTORS.findall(_COMMENT.sub("", sheet.read_text())):
+        if ":has(" in selectors and not selectors.lstrip().startswith("@"):
+            listed = re.split(r",(?![^(]*\))", selectors)
+            assert "," not in _without_brackets(selectors) or all(
+                ":has(" in each for each in listed
+            ), selectors.strip()
+
+
+def test_colours_need_no_light_dark() -> None:
+    """One unknown function in a variable makes everything that uses it transparent."""
+    for sheet in _SHEETS:
+        assert "light-dark(" not in _COMMENT.sub("", sheet.read_text()), sheet.name
