@@ -294,8 +294,23 @@ def offered(message: Locator) -> list[str]:
     return names
 
 
+# A timeline on its way to a message just sent would go on after it has been scrolled.
+_SCROLL = """async (box, by) => {
+    const rest = async () => {
+        for (let top = NaN, frames = 0; frames < 5; frames += 1) {
+            if (box.scrollTop !== top) [top, frames] = [box.scrollTop, 0];
+            await new Promise(requestAnimationFrame);
+        }
+    };
+    await rest();
+    box.scrollBy(0, by);
+    await rest();
+}"""
+
+
 def scroll(page: Page, by: int) -> None:
-    page.locator("#timeline").evaluate("(box, by) => box.scrollBy(0, by)", by)
+    """Scroll the timeline once it rests, and wait until it rests again."""
+    page.locator("#timeline").evaluate(_SCROLL, by)
 
 
 def anchor(page: Page) -> tuple[str, float]:

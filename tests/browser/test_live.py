@@ -809,6 +809,9 @@ def test_typing_before_its_indicator_has_loaded_is_shown(
 ) -> None:
     later = Later(visit(room.server, "Alice"))
     page = later.goto(room.path)
+    write(bob, "Now the page is listening")
+    expect(bubble(page, "Now the page is listening")).to_be_visible()
+    later.frames.clear()
     deadline = time.monotonic() + 15
     while not any('"typing"' in str(frame) for frame in later.frames):
         assert time.monotonic() < deadline

@@ -27,7 +27,8 @@ Membership.objects.bulk_create(
 def test_switcher_finds_conversations_that_are_not_in_the_sidebar(visit: Visit, room: Room) -> None:
     room.server.manage("shell", "-v", "0", "-c", _CREATE.format(count=210))
     page = enter(visit(room.server, "Alice"), room)
-    expect(page.locator("#conversations li")).to_have_count(200)
+    # Reading adds the row of this conversation, which is beyond those that the server lists.
+    expect(page.locator("#conversations li").nth(199)).to_be_attached()
     expect(page.locator("#conversations")).not_to_contain_text("Planning")
     page.keyboard.press("Control+k")
     box = page.locator(".switcher input")

@@ -114,7 +114,7 @@ def test_page_of_the_previous_version_offers_a_reload_and_loses_nothing(
     write(page, "Waits")
     expect(bubble(page, "Waits")).to_have_count(1)
     page.locator("#composer-body").fill("A draft")
-    visitor.context.unroute_all()
+    visitor.context.unroute_all(behavior="wait")  # a script may be on its way
     bar.get_by_role("link", name="Reload").click()
     wait_for_line(page)
     expect(bar).to_have_count(0)
