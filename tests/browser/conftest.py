@@ -19,6 +19,7 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Error,
     Page,
     Playwright,
     expect,
@@ -26,6 +27,7 @@ from playwright.sync_api import (
 )
 
 from tests.browser import chromium, engines, sample_pages
+from tests.browser.context_pool import ContextPool, notice_traces, start_unmarked
 from tests.browser.rooms import Persons, Room, enter
 from tests.cast import PASSWORD
 from tests.installations import Builder, ChatServer
@@ -67,6 +69,12 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
     )
     yield browser
     browser.close()
+
+
+@pytest.fixture(scope="session")
+def contexts() -> ContextPool:
+    notice_traces()
+    return ContextPool()
 
 
 @dataclass
@@ -112,8 +120,16 @@ class Visitor:
 
     def watch(self, page: Page) -> None:
         page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: self.errors.append(f"{page.url}: {error}"))
+        page.on("pageerror", self._hear_error)
         page.on("console", self._hear)
+
+    def stop_watching(self) -> None:
+        for page in self.context.pages:
+            page.remove_listener("pageerror", self._hear_error)
+            page.remove_listener("console", self._hear)
+
+    def _hear_error(self, error: Error) -> None:
+        self.errors.append(f"{self.page.url}: {error}")
 
     def _hear(self, message: ConsoleMessage) -> None:
         # This includes violations of the Content-Security-Policy.
@@ -132,10 +148,13 @@ Visit = Callable[..., Visitor]
 
 
 @pytest.fixture
-def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
+def visit(
+    browser: Browser, contexts: ContextPool, request: pytest.FixtureRequest
+) -> Iterator[Visit]:
     """visit(server, "Alice", phone=True, javascript=False, **context options) -> Visitor.
 
-    Without a name, the visitor is not signed in.
+    Without a name, the visitor is not signed in. Pages have a service worker only with
+    service_workers="allow".
     """
     visitors: list[Visitor] = []
     traces = os.environ.get("TRACES")
@@ -151,13 +170,16 @@ def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
         options.setdefault("viewport", PHONE if phone else DESKTOP)
         options.setdefault("timezone_id", "Europe/Berlin")
         options.setdefault("locale", "en-GB")
-        context = browser.new_context(
-            java_script_enabled=javascript, has_touch=phone, is_mobile=phone, **options
+        options.setdefault("service_workers", "block")
+        context, page = contexts.take(
+            browser, java_script_enabled=javascript, has_touch=phone, is_mobile=phone, **options
         )
         if traces:
             context.tracing.start(screenshots=True, snapshots=True, sources=True)
-        visitor = Visitor(server, context, context.new_page())
+        visitor = Visitor(server, context, page)
         visitor.watch(visitor.page)
+        if options["service_workers"] == "block" and not traces:
+            start_unmarked(context)
         visitors.append(visitor)
         if name:
             visitor.be(name)
@@ -169,7 +191,8 @@ def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
         if traces:
             name = re.sub(r"[^\w-]+", "-", request.node.name).strip("-")
             visitor.context.tracing.stop(path=Path(traces) / f"{name}-{number}.zip")
-        visitor.context.close()
+        visitor.stop_watching()
+        contexts.give_back(visitor.context, visitor.server.url)
     assert complaints == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -28,7 +29,14 @@ from tests.browser.rooms import (
 )
 from tests.installations import ChatServer, eventually
 
+
 # Everything in the database of what is saved, as one text. "" if there is no database.
+@pytest.fixture
+def visit(visit: Visit) -> Visit:
+    """With a service worker."""
+    return partial(visit, service_workers="allow")
+
+
 _SAVED = """async () => {
     const there = await indexedDB.databases();
     if (!there.some(({ name }) => name === "chatty-offline")) return "";

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,12 @@ from tests.browser import chromium
 from tests.browser.conftest import Visit, Visitor
 from tests.browser.rooms import Room, bubble, enter, row_of, wait_for_line, write
 from tests.installations import ChatServer, eventually
+
+
+@pytest.fixture
+def visit(visit: Visit) -> Visit:
+    """With a service worker."""
+    return partial(visit, service_workers="allow")
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.rooms import Room, act, bubble, enter, wait_for_line, write
+
+
+@pytest.fixture
+def visit(visit: Visit) -> Visit:
+    """With a service worker."""
+    return partial(visit, service_workers="allow")
+
 
 _REFUSED = """async () => {
     const sinks = {

@@ -9,6 +9,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -27,6 +28,12 @@ from tests.browser.rooms import (
     write,
 )
 from tests.installations import Builder, ChatServer, Installation
+
+
+@pytest.fixture
+def visit(visit: Visit) -> Visit:
+    """With a service worker."""
+    return partial(visit, service_workers="allow")
 
 
 @dataclass
