@@ -31,6 +31,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker, reason in absent.items():
             if reason and item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+        if not _uses_services(item):
+            item.add_marker(pytest.mark.once)
+
+
+def _uses_services(item: pytest.Item) -> bool:
+    """Whether the test uses the database or Redis."""
+    fixtures = {"db", "transactional_db"} & set(getattr(item, "fixturenames", ()))
+    markers = ("django_db", "postgres", "redis")
+    return bool(fixtures) or any(item.get_closest_marker(marker) for marker in markers)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pytest
@@ -12,6 +13,19 @@ postgres_is_long = pytest.mark.parametrize(
     ["sqlite", pytest.param("postgres", marks=pytest.mark.long)],
     indirect=True,
 )
+
+
+def on_each_database(moments: Sequence[str], short: Collection[tuple[str, str]]) -> Any:
+    """Mark a test that takes `any_installation` and `moment`: only pairs in `short` are in every run."""
+    return pytest.mark.parametrize(
+        ("any_installation", "moment"),
+        [
+            pytest.param(kind, moment, marks=[] if (kind, moment) in short else pytest.mark.long)
+            for kind in ("sqlite", "postgres")
+            for moment in moments
+        ],
+        indirect=["any_installation"],
+    )
 
 
 def first_of(*values: Any) -> list[Any]:

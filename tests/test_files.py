@@ -17,6 +17,7 @@ import pytest
 
 from tests.cast import PASSWORD, email_of
 from tests.installations import ROOT, eventually
+from tests.markers import postgres_is_long
 from tests.proxies import PROXIES, Proxy, path_of
 from tests.uploads import PIECE, Uploader
 
@@ -96,6 +97,7 @@ def test_a_file_of_1_gb_takes_little_memory(installation, person):
     assert grown <= 16 * MEGABYTE
 
 
+@postgres_is_long
 def test_ten_uploads_arrive_once_although_the_server_is_killed(any_installation, person):
     server = any_installation.serve()
     alice = person(server, "Alice")

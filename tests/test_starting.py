@@ -22,6 +22,7 @@ import pytest
 from chatty.server.uvicorn_server import clear_up, metrics_directory
 from proof.services import free_port
 from tests.installations import ROOT, Person, eventually
+from tests.markers import first_of
 
 pytestmark = pytest.mark.servers
 
@@ -112,7 +113,7 @@ def as_ordinary_user():
     return ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
 
 
-@pytest.mark.parametrize("way", ["setup", "serve", "another command", "daphne"])
+@pytest.mark.parametrize("way", first_of("serve", "setup", "another command", "daphne"))
 def test_read_only_database_file_is_reported(installation, way):
     path = installation.home / "chatty.db"
     path.chmod(0o400)
@@ -134,7 +135,9 @@ def test_read_only_database_file_is_reported(installation, way):
         assert "chatty.db is owned by nobody, but Chatty runs as root" in output
 
 
-@pytest.mark.parametrize("command", ["demo", "new_epoch", "accept_secret", "changepassword"])
+@pytest.mark.parametrize(
+    "command", first_of("demo", "new_epoch", "accept_secret", "changepassword")
+)
 def test_commands_before_setup_ask_to_run_it(installation, tmp_path, command):
     arguments = ["a@example.org"] if command == "changepassword" else []
     output = installation.manage(command, *arguments, check=False, DATA_DIR=str(tmp_path))

@@ -79,6 +79,7 @@ def examine(operation: Any, mode: GenerationMode, headers: dict[str, str], **ids
 
 
 @pytest.mark.slow
+@pytest.mark.once
 @pytest.mark.parametrize("who", ["alice", "bob", "carol", "nobody"])
 def test_responses_conform_to_the_schema(who, request, described, alice, bob, pair):
     message = say(alice if who == "alice" else bob, pair, "Hello")

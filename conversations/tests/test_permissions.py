@@ -267,6 +267,7 @@ def _unlimited(settings, monkeypatch):
     monkeypatch.setattr(consumer, "asyncio", NoLoop)
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("_unlimited")
 @pytest.mark.parametrize("role", permissions.ROLES)
 def test_every_entrance_follows_the_table(role, people):

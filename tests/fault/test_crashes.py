@@ -9,6 +9,7 @@ import pytest
 
 from tests.fault.workload import Workload
 from tests.installations import eventually
+from tests.markers import postgres_is_long
 from tests.sockets import Member, try_connect
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
@@ -51,6 +52,7 @@ def test_killed_server_loses_and_repeats_nothing(any_installation):
     assert all(speaker.calls > 1 for speaker in workload.speakers if speaker.sent)
 
 
+@postgres_is_long
 def test_stopped_server_stores_accepted_messages_and_exits_cleanly(any_installation):
     server = any_installation.serve(**FAST)
     workload = gather(server)

@@ -13,7 +13,7 @@ import pytest
 from proof.services import free_port
 from tests.fault.failing import EMAIL_MOMENTS
 from tests.installations import ChatServer, eventually
-from tests.markers import postgres_is_long
+from tests.markers import on_each_database, postgres_is_long
 from tests.smtp import MailServer
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
@@ -29,8 +29,7 @@ def request_email(server: ChatServer, email: str = "alice@example.org") -> None:
         assert answer.url.endswith("/sent/")
 
 
-@postgres_is_long
-@pytest.mark.parametrize("moment", EMAIL_MOMENTS)
+@on_each_database(EMAIL_MOMENTS, short={("sqlite", "email-prepared"), ("postgres", "email-sent")})
 def test_email_of_a_killed_server_arrives(moment, any_installation):
     with MailServer() as mail:
         server = any_installation.serve(failing=moment, EMAIL_URL=mail.url)

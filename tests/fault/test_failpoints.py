@@ -7,6 +7,7 @@ import contextlib
 import pytest
 
 from tests.fault.failing import MOMENTS, WORD
+from tests.markers import first_of, on_each_database
 from tests.sockets import Member, new_key, open_socket, open_sockets
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
@@ -14,7 +15,10 @@ pytestmark = [pytest.mark.servers, pytest.mark.slow]
 STORED = {"before-commit": False, "after-commit": True, "before-ack": True}
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@on_each_database(
+    MOMENTS,
+    short={("sqlite", "before-commit"), ("postgres", "after-commit"), ("sqlite", "before-ack")},
+)
 def test_crash_around_a_commit_leaves_one_message_and_no_gap(moment, any_installation):
     server = any_installation.serve(failing=moment, TICK_SECONDS="1")
     alice, bob = (Member(server, name).sign_in() for name in ("Alice", "Bob"))
@@ -44,7 +48,7 @@ def test_crash_around_a_commit_leaves_one_message_and_no_gap(moment, any_install
     assert bodies == ["before", WORD, "after"]
 
 
-@pytest.mark.parametrize("moment", ["after-commit", "before-ack"])
+@pytest.mark.parametrize("moment", first_of("after-commit", "before-ack"))
 def test_unpublished_message_of_a_crashed_server_is_found_by_another(
     moment, production_installation
 ):

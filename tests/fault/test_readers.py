@@ -12,6 +12,7 @@ import pytest
 from proof import reader
 from proof.checker import check_copies, count_unread, read_truth
 from tests.fault.failing_reader import MOMENTS, arm
+from tests.markers import on_each_database
 from tests.sockets import Member, open_socket
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
@@ -39,15 +40,7 @@ def wait_until_read(installation, seconds: float = 20) -> None:
 SHORT = {("sqlite", "after-handling"), ("postgres", "after-commit")}
 
 
-@pytest.mark.parametrize(
-    ("any_installation", "moment"),
-    [
-        pytest.param(kind, moment, marks=[] if (kind, moment) in SHORT else pytest.mark.long)
-        for kind in ("sqlite", "postgres")
-        for moment in MOMENTS
-    ],
-    indirect=["any_installation"],
-)
+@on_each_database(MOMENTS, short=SHORT)
 def test_a_crash_at_any_moment_misses_nothing_and_repeats_nothing(moment, any_installation):
     with closing(rows_of(any_installation)) as connection:
         connection.execute("DROP TABLE IF EXISTS proof_copy")

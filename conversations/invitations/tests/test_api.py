@@ -158,6 +158,7 @@ def described(db: Any, settings: Any) -> Iterator[Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.once
 @pytest.mark.parametrize("who", ["alice", "nobody"])
 def test_responses_conform_to_the_schema(who, described, alice, pair, invite):
     created = invite(alice, pair)
