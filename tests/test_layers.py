@@ -6,6 +6,7 @@ docs/architecture.md describes the layers. These tests read the source.
 from __future__ import annotations
 
 import ast
+import functools
 import posixpath
 import re
 import subprocess
@@ -51,6 +52,7 @@ def is_module(name: str) -> bool:
     return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
 
 
+@functools.cache
 def modules() -> list[Module]:
     found = []
     for app in ("accounts", "chatty", "conversations"):
@@ -61,9 +63,6 @@ def modules() -> list[Module]:
             name = ".".join(part for part in parts if part != "__init__")
             found.append(Module(name, path, ast.parse(path.read_text())))
     return found
-
-
-MODULES = modules()
 
 
 def belongs(name: str, to: str) -> bool:
@@ -96,9 +95,9 @@ def test_imports_follow_the_contracts():
 
 
 def test_modules_are_found():
-    names = {module.name for module in MODULES}
+    names = {module.name for module in modules()}
     assert {"accounts.models", "conversations.actions", "chatty.settings"} <= names
-    actions = next(module for module in MODULES if module.name == "conversations.actions.log")
+    actions = next(module for module in modules() if module.name == "conversations.actions.log")
     assert "conversations.publisher" in set(actions.imports())
 
 
@@ -125,7 +124,7 @@ API = [
 def test_libraries_are_used_only_in_their_packages(library, packages):
     wrong = [
         f"{module.name} imports {name}"
-        for module in MODULES
+        for module in modules()
         for name in module.imports()
         if belongs(name, library) and not any(belongs(module.name, each) for each in packages)
     ]
@@ -136,7 +135,7 @@ def calls_of(*names: str) -> set[str]:
     """Return the modules that call something.<name>(...)."""
     return {
         module.name
-        for module in MODULES
+        for module in modules()
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
@@ -148,7 +147,7 @@ def test_only_the_publisher_sends_to_groups():
     """Except the relay's probe, which only checks whether the channel layer works."""
     senders = {
         (module.name, ast.unparse(node.args[0]))
-        for module in MODULES
+        for module in modules()
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
@@ -160,7 +159,7 @@ def test_only_the_publisher_sends_to_groups():
 
 def test_relay_rooms_import_nothing_with_side_effects():
     """They do not wait and read nothing, not even the time."""
-    rooms = next(module for module in MODULES if module.name == "conversations.realtime.rooms")
+    rooms = next(module for module in modules() if module.name == "conversations.realtime.rooms")
     ours = {"conversations.events", "conversations.protocol"}
     assert {name for name in rooms.imports() if name.startswith("conversations")} == ours
     others = {"__future__", "collections.abc", "dataclasses", "logging", "typing"}
@@ -168,7 +167,7 @@ def test_relay_rooms_import_nothing_with_side_effects():
 
 
 def test_models_do_not_publish():
-    imported = {name for m in MODULES if m.name.endswith(".models") for name in m.imports()}
+    imported = {name for m in modules() if m.name.endswith(".models") for name in m.imports()}
     assert not {name for name in imported if "realtime" in name or name == "channels.layers"}
 
 
