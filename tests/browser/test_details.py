@@ -75,6 +75,7 @@ def test_details_pane_opens_beside_the_conversation_and_closes(alice: Page, room
     assert alice.url.endswith(room.path)
 
 
+@pytest.mark.long
 def test_details_pane_closes_by_its_toggle_or_button(alice: Page) -> None:
     open_details(alice, "members")
     door(alice, "members").click()
@@ -145,6 +146,7 @@ def test_details_pane_shows_changes_by_others_unless_in_use(
     expect(details(alice).locator(f"#person-{me['id']}")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_details_pane_stays_open_across_pages_without_layout_shift(
     visit: Visit, room: Room
 ) -> None:
@@ -167,6 +169,7 @@ def test_details_pane_stays_open_across_pages_without_layout_shift(
     expect(details(page)).to_be_hidden()
 
 
+@pytest.mark.long
 def test_leaving_from_the_details_pane_redirects_with_a_message(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Bob")
     visitor.allow(
@@ -179,6 +182,7 @@ def test_leaving_from_the_details_pane_redirects_with_a_message(visit: Visit, ro
     expect(page.locator(".flashes")).to_contain_text("left")
 
 
+@pytest.mark.long
 def test_details_pane_shows_load_errors_and_retries(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     visitor.allow("ERR_FAILED")
@@ -205,6 +209,7 @@ def test_details_pane_reopens_when_the_window_grows(visit: Visit, room: Room) ->
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.long
 def test_axe_finds_no_violations_in_the_details_pane(visit: Visit, room: Room, scheme: str) -> None:
     page = enter(visit(room.server, "Alice", color_scheme=scheme), room)
     for name in ("members", "settings"):
@@ -217,6 +222,7 @@ def change_topic(room: Room, topic: str) -> None:
     assert room.alice.call("PATCH", path, {"topic": topic})[0] == 200
 
 
+@pytest.mark.long
 def test_details_pane_keeps_the_saved_message_after_its_own_system_message(
     alice: Page, room: Room
 ) -> None:
@@ -230,6 +236,7 @@ def test_details_pane_keeps_the_saved_message_after_its_own_system_message(
     expect(alice.locator("#topic")).to_have_text("")
 
 
+@pytest.mark.long
 def test_heading_follows_changes_made_during_a_long_disconnection(visit: Visit, room: Room) -> None:
     """After too many changes to catch up with, there is no notice of them."""
     visitor = visit(room.server, "Bob")
@@ -248,6 +255,7 @@ def test_heading_follows_changes_made_during_a_long_disconnection(visit: Visit, 
     expect(page).to_have_title("Garden · Chatty")
 
 
+@pytest.mark.long
 def test_details_pane_keeps_input_typed_during_a_refresh(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     visitor.page.clock.install()
@@ -289,6 +297,7 @@ def test_details_pane_keeps_a_form_with_errors_when_others_make_changes(
     assert loaded == []
 
 
+@pytest.mark.long
 def test_details_pane_does_not_take_the_focus_while_typing_elsewhere(
     visit: Visit, room: Room
 ) -> None:
@@ -303,6 +312,7 @@ def test_details_pane_does_not_take_the_focus_while_typing_elsewhere(
     expect(page.locator("#composer-body")).to_have_value("Hello world")
 
 
+@pytest.mark.long
 def test_details_pane_reports_an_error_after_switching_to_another_page(
     visit: Visit, room: Room
 ) -> None:
@@ -320,6 +330,7 @@ def test_details_pane_reports_an_error_after_switching_to_another_page(
     expect(details(page)).to_contain_text("Bob")
 
 
+@pytest.mark.long
 def test_details_pane_keeps_the_page_and_draft_after_the_session_ended(
     visit: Visit, room: Room
 ) -> None:
@@ -339,6 +350,7 @@ def test_details_pane_keeps_the_page_and_draft_after_the_session_ended(
     alice.wait_for_url("**/sign-in/**")
 
 
+@pytest.mark.long
 def test_details_pane_stays_closed_after_resizing(visit: Visit, room: Room) -> None:
     page = enter(visit(room.server, "Alice"), room)
     open_details(page, "members")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Visit
@@ -44,6 +45,7 @@ def test_edit_in_progress_survives_a_reload_and_navigation(alice: Page, room: Ro
     assert alice.evaluate(KEPT) == 0
 
 
+@pytest.mark.long
 def test_text_typed_while_the_editor_loads_is_in_it(visit: Visit, room: Room) -> None:
     room.say(room.alice, "Hello")
     visitor = visit(room.server, "Alice")
@@ -82,6 +84,7 @@ def test_text_typed_while_the_editor_is_delayed_stays_in_the_composer(
     expect(page.locator("#composer-body")).to_have_value("Something else")
 
 
+@pytest.mark.long
 def test_arrow_up_focuses_an_open_editor(visit: Visit, room: Room) -> None:
     room.say(room.alice, "Helo")
     page = enter(visit(room.server, "Alice"), room)
@@ -91,6 +94,7 @@ def test_arrow_up_focuses_an_open_editor(visit: Visit, room: Room) -> None:
     expect(page.locator("#editor-body")).to_have_value("Hello")
 
 
+@pytest.mark.long
 def test_saving_an_edit_does_not_move_the_focus(alice: Page, room: Room) -> None:
     room.say(room.alice, "Hello")
     expect(bubble(alice, "Hello")).to_be_visible()
@@ -151,6 +155,7 @@ def test_keyboard_of_a_phone_stays_away_after_an_edit_or_a_discarded_message(
     expect(page.locator("textarea:focus")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_cancelling_an_edit_removes_its_draft(alice: Page, room: Room) -> None:
     room.say(room.alice, "As it is")
     begin(alice, "As it is", "Something else")
@@ -159,6 +164,7 @@ def test_cancelling_an_edit_removes_its_draft(alice: Page, room: Room) -> None:
     assert alice.evaluate(KEPT) == 0
 
 
+@pytest.mark.long
 def test_reopened_edit_does_not_take_the_focus(visit: Visit, room: Room) -> None:
     room.say(room.alice, "Helo")
     visitor = visit(room.server, "Alice")
@@ -180,6 +186,7 @@ def test_edit_of_a_deleted_message_moves_to_the_composer(alice: Page, room: Room
     assert alice.evaluate(KEPT) == 0
 
 
+@pytest.mark.long
 def test_edit_of_a_deleted_message_that_is_not_loaded_moves_to_the_composer(
     alice: Page, room: Room
 ) -> None:
@@ -213,6 +220,7 @@ def test_conflicting_edit_shows_both_versions_and_can_overwrite(visit: Visit, ro
     assert room.bodies() == ["Dinner at seven"]
 
 
+@pytest.mark.long
 def test_conflicting_edit_can_be_discarded(visit: Visit, room: Room) -> None:
     message = room.say(room.alice, "Dinner at six")
     page = enter(visit(room.server, "Alice"), room)

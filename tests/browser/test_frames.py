@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 
+import pytest
 from playwright.sync_api import FilePayload, Locator, Page, Request, Route, expect
 
 from tests.browser.conftest import Visit
@@ -114,6 +115,7 @@ def test_search_in_the_pane_leads_to_messages_and_stays_open(
     assert is_same(page)
 
 
+@pytest.mark.long
 def test_picture_is_uploaded_in_the_pane(visit: Visit, room: Room) -> None:
     page = enter(visit(room.server, "Alice"), room)
     stays(page)
@@ -159,6 +161,7 @@ def test_settings_and_their_errors_are_shown_in_the_pane(visit: Visit, room: Roo
     assert is_same(page)
 
 
+@pytest.mark.long
 def test_archiving_in_the_pane_keeps_the_page(visit: Visit, room: Room) -> None:
     page = enter(visit(room.server, "Alice"), room)
     stays(page)
@@ -169,6 +172,7 @@ def test_archiving_in_the_pane_keeps_the_page(visit: Visit, room: Room) -> None:
     assert is_same(page)
 
 
+@pytest.mark.long
 def test_slow_page_says_that_it_is_loading_and_modified_clicks_open_tabs(
     visit: Visit, room: Room
 ) -> None:

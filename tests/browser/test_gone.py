@@ -129,6 +129,7 @@ def test_removal_while_offline_locks_the_page_on_reconnecting(
     expect(bob).to_have_url(f"{server.url}{room.path}")
 
 
+@pytest.mark.long
 def test_discarding_empties_the_locked_composer(
     visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
@@ -148,6 +149,7 @@ def test_discarding_empties_the_locked_composer(
 ENDED = "from accounts.models import SignIn; SignIn.objects.filter(user__name='Bob').delete()"
 
 
+@pytest.mark.long
 def test_session_ended_while_offline_locks_the_page_instead_of_redirecting(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
@@ -219,6 +221,7 @@ def test_being_added_again_unlocks_the_page_and_keeps_the_draft(
     expect(box).to_have_value("Dear garden")
 
 
+@pytest.mark.long
 def test_edit_in_a_lost_conversation_is_kept(
     visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
@@ -255,6 +258,7 @@ def unarchive(room: Room) -> None:
         (archive, "Not sent: this conversation is archived."),
     ],
 )
+@pytest.mark.long
 def test_failed_message_in_a_locked_conversation_can_be_copied_or_discarded(
     end, why, visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
@@ -273,6 +277,7 @@ def test_failed_message_in_a_locked_conversation_can_be_copied_or_discarded(
     expect(failed).to_have_count(0)
 
 
+@pytest.mark.long
 def test_message_that_failed_while_archived_can_be_sent_after_unarchiving(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
@@ -291,6 +296,7 @@ def test_message_that_failed_while_archived_can_be_sent_after_unarchiving(
     assert room.bodies() == ["Too early"]
 
 
+@pytest.mark.long
 def test_failed_message_in_an_archived_conversation_cannot_be_retried(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
@@ -305,6 +311,7 @@ def test_failed_message_in_an_archived_conversation_cannot_be_retried(
     )
 
 
+@pytest.mark.long
 def test_public_conversation_left_elsewhere_can_be_joined_again(
     visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
@@ -319,6 +326,7 @@ def test_public_conversation_left_elsewhere_can_be_joined_again(
 
 
 @pytest.mark.parametrize(("access", "end"), [("open", remove), ("closed", leave)])
+@pytest.mark.long
 def test_join_button_is_hidden_from_people_who_cannot_join(
     access: str, end, visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
@@ -334,6 +342,7 @@ def test_join_button_is_hidden_from_people_who_cannot_join(
 
 
 @pytest.mark.parametrize("rest", ["", "members/"])
+@pytest.mark.long
 def test_not_found_page_shows_the_draft_of_a_deleted_conversation(
     rest: str, visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:
@@ -374,6 +383,7 @@ def test_unsent_text_is_shown_only_to_its_author(
     expect(bob.locator(".unsent blockquote")).to_have_text("For Alice’s eyes never")
 
 
+@pytest.mark.long
 def test_unsent_text_from_before_a_restore_is_shown_but_not_sent(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
@@ -407,6 +417,7 @@ def test_unsent_text_from_before_a_restore_is_shown_but_not_sent(
     assert room.bodies() == []
 
 
+@pytest.mark.long
 def test_draft_in_an_archived_conversation_is_shown_after_a_reload(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
@@ -427,6 +438,7 @@ def test_draft_in_an_archived_conversation_is_shown_after_a_reload(
     expect(bob.locator("#composer-body")).to_have_value("Half a thought")
 
 
+@pytest.mark.long
 def test_page_opened_while_archived_gets_its_composer_on_unarchiving(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
@@ -460,6 +472,7 @@ def test_page_opened_while_archived_gets_its_composer_on_unarchiving(
     expect(bob.locator("#locked-bar")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_offered_actions_follow_a_change_of_role(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
@@ -485,6 +498,7 @@ def set_role(room: Room, role: str) -> None:
     assert room.alice.call("PATCH", path, {"role": role})[0] == 200
 
 
+@pytest.mark.long
 def test_edit_in_an_archived_conversation_continues_after_unarchiving(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
@@ -507,6 +521,7 @@ def test_edit_in_an_archived_conversation_continues_after_unarchiving(
     assert room.bodies() == ["Mine, better"]
 
 
+@pytest.mark.long
 def test_edit_discarded_in_an_archived_conversation_stays_discarded(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
@@ -530,6 +545,7 @@ def test_edit_discarded_in_an_archived_conversation_stays_discarded(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("phone", first_of(True, False), ids=["phone", "wide"])
+@pytest.mark.long
 def test_axe_finds_no_violations_on_locked_pages_and_unsent_text(
     scheme: str, phone: bool, visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:

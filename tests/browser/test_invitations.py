@@ -111,6 +111,7 @@ def modules_on(code: Locator) -> tuple[bytearray, ...]:
     return tuple(bytearray(is_dark(row, column) for column in inner) for row in inner)
 
 
+@pytest.mark.long
 def test_link_can_be_selected_without_scripts(
     visit: Visit, server: ChatServer, made: dict[str, str]
 ) -> None:
@@ -122,6 +123,7 @@ def test_link_can_be_selected_without_scripts(
     expect(page.locator("svg.qr")).to_be_visible()
 
 
+@pytest.mark.long
 def test_everything_can_be_done_with_the_keyboard(
     visit: Visit, server: ChatServer, made: dict[str, str]
 ) -> None:
@@ -235,6 +237,7 @@ def pages(visit: Visit, server: ChatServer, made: dict[str, str], **options: Any
 
 
 @pytest.mark.parametrize("phone", first_of(True, False), ids=["phone", "desktop"])
+@pytest.mark.long
 def test_axe_finds_no_violations(
     phone: bool, visit: Visit, server: ChatServer, made: dict[str, str]
 ) -> None:
@@ -247,6 +250,7 @@ def test_axe_finds_no_violations(
     assert found == {}
 
 
+@pytest.mark.long
 def test_pages_are_german_and_fit_a_phone(
     visit: Visit, server: ChatServer, made: dict[str, str]
 ) -> None:

@@ -76,6 +76,7 @@ def full_room(server: ChatServer) -> Room:
 
 
 @pytest.mark.parametrize("phone", [False, True], ids=["wide", "phone"])
+@pytest.mark.long
 def test_document_is_not_taller_than_the_window(phone: bool, visit: Visit, full_room: Room) -> None:
     page = enter(visit(full_room.server, "Alice", phone=phone), full_room)
     mine = f"Mine, {phone}"
@@ -103,6 +104,7 @@ def test_switcher_is_as_tall_as_its_list(visit: Visit, room: Room) -> None:
 
 
 @pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.long
 def test_system_message_is_centred_with_its_time_on_the_same_line(
     width: int, visit: Visit, room: Room
 ) -> None:

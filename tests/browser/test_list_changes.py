@@ -64,6 +64,7 @@ def test_list_shows_name_archive_and_access_of_other_conversations(page: Page, o
     assert page.evaluate("window.isSame")
 
 
+@pytest.mark.long
 def test_topic_and_role_of_other_conversations_are_followed(page: Page, other: Room) -> None:
     """Neither is in the list, but both are shown once the conversation is opened."""
     row = row_of(page, other)
@@ -80,6 +81,7 @@ def test_topic_and_role_of_other_conversations_are_followed(page: Page, other: R
     assert page.evaluate("window.isSame")
 
 
+@pytest.mark.long
 def test_what_the_list_does_not_know_yet_is_not_taken_back(
     page: Page, room: Room, other: Room
 ) -> None:

@@ -137,6 +137,7 @@ def test_archived_conversation_renders_the_same_in_scripts_and_on_the_server(
     assert scripts == drawn
 
 
+@pytest.mark.long
 def test_archived_conversation_can_be_marked_as_unread(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
@@ -200,6 +201,7 @@ def test_typing_indicator_ends_with_the_message(alice: Page, bob: Page) -> None:
     expect(alice.locator("[data-slot=typing]")).to_have_text("")
 
 
+@pytest.mark.long
 def test_typing_indicator_times_out(visit: Visit, room: Room, bob: Page) -> None:
     visitor = visit(room.server, "Alice")
     visitor.page.clock.install()
@@ -228,6 +230,7 @@ def test_arrow_up_in_an_empty_composer_edits_my_last_message(alice: Page, bob: P
     expect(alice.locator("#composer-body")).to_be_focused()
 
 
+@pytest.mark.long
 def test_escape_cancels_an_edit(alice: Page) -> None:
     write(alice, "As it is")
     expect(bubble(alice, "As it is")).to_have_attribute("id", re.compile(r"\d"))
@@ -238,6 +241,7 @@ def test_escape_cancels_an_edit(alice: Page) -> None:
     assert message_texts(alice) == ["As it is"]
 
 
+@pytest.mark.long
 def test_arrow_up_with_text_in_the_composer_does_not_edit(alice: Page) -> None:
     write(alice, "Mine")
     alice.locator("#composer-body").fill("Half a thought")
@@ -279,6 +283,7 @@ def test_reactions_are_counted_and_can_be_removed(alice: Page, bob: Page) -> Non
     expect(bubble(bob, "Cake?").locator(".chip")).to_have_attribute("aria-pressed", "true")
 
 
+@pytest.mark.long
 def test_reaction_names_a_member_who_has_not_posted(alice: Page, bob: Page) -> None:
     write(alice, "Anybody?")
     expect(bubble(bob, "Anybody?")).to_be_visible()
@@ -304,6 +309,7 @@ def test_rejected_message_shows_its_error_and_can_be_edited(alice: Page) -> None
     assert message_texts(alice) == ["The next one goes on", "Even character"]
 
 
+@pytest.mark.long
 def test_failed_message_can_be_discarded_after_a_reload(alice: Page, room: Room) -> None:
     write(alice, "Odd \x01 character")
     expect(bubble(alice, "Odd")).to_have_class(re.compile("message--failed"))
@@ -477,6 +483,7 @@ def test_messages_are_sent_over_http_if_websockets_are_blocked(visit: Visit, roo
     expect(bubble(page, "I hear you")).to_be_visible(timeout=15_000)
 
 
+@pytest.mark.long
 def test_list_is_kept_up_to_date_if_websockets_are_blocked(
     visit: Visit, room: Room, person: Persons
 ) -> None:
@@ -510,6 +517,7 @@ def test_forms_work_if_scripts_fail_to_load(visit: Visit, room: Room) -> None:
     assert visitor.errors
 
 
+@pytest.mark.long
 def test_one_failing_script_does_not_break_the_others(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     visitor.allow("IntersectionObserver")
@@ -557,6 +565,7 @@ def test_older_messages_load_on_scrolling_without_moving_the_view(visit: Visit, 
     assert message_texts(page) == [str(number) for number in range(1, 181)]
 
 
+@pytest.mark.long
 def test_end_of_typing_does_not_move_the_view_while_reading_older_messages(
     visit: Visit, room: Room, bob: Page
 ) -> None:
@@ -593,6 +602,7 @@ def test_long_history_keeps_the_number_of_rows_bounded(visit: Visit, room: Room)
     expect(page.locator("#jump")).to_be_hidden()
 
 
+@pytest.mark.long
 def test_new_messages_do_not_move_the_view_while_reading_older_ones(
     visit: Visit, room: Room
 ) -> None:
@@ -611,6 +621,7 @@ def test_new_messages_do_not_move_the_view_while_reading_older_ones(
     expect(page.locator("#jump")).to_be_hidden()
 
 
+@pytest.mark.long
 def test_jump_button_counts_only_messages_that_are_there(visit: Visit, room: Room) -> None:
     room.fill(60)
     page = enter(visit(room.server, "Bob"), room)
@@ -632,6 +643,7 @@ def test_jump_button_counts_only_messages_that_are_there(visit: Visit, room: Roo
     expect(jump).to_have_text("Jump to latest")
 
 
+@pytest.mark.long
 def test_message_that_was_deleted_before_it_arrived_is_not_new(visit: Visit, room: Room) -> None:
     room.fill(60)
     visitor = visit(room.server, "Bob")
@@ -696,6 +708,7 @@ def test_message_marked_as_unread_stays_unread_while_visible(alice: Page, room: 
 # --- the sidebar -------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_unread_counts_update_in_all_tabs(visit: Visit, room: Room, person: Persons) -> None:
     other = Room(room.server, person)
     visitor = visit(room.server, "Alice")
@@ -795,6 +808,7 @@ def test_messages_can_be_managed_by_keyboard(alice: Page, room: Room) -> None:
     expect(bubble(alice, "Message deleted")).to_be_visible()
 
 
+@pytest.mark.long
 def test_message_before_the_announcer_has_loaded_is_announced(visit: Visit, room: Room) -> None:
     later = Later(visit(room.server, "Alice"))
     page = later.goto(room.path)
@@ -804,6 +818,7 @@ def test_message_before_the_announcer_has_loaded_is_announced(visit: Visit, room
     expect(page.locator("#announcer")).to_have_text("Bob: Early")
 
 
+@pytest.mark.long
 def test_typing_before_its_indicator_has_loaded_is_shown(
     visit: Visit, room: Room, bob: Page
 ) -> None:
@@ -821,6 +836,7 @@ def test_typing_before_its_indicator_has_loaded_is_shown(
     expect(page.locator("[data-slot=typing]")).to_have_text("Bob is typing…")
 
 
+@pytest.mark.long
 def test_events_are_not_buffered_for_a_module_that_fails_to_load(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     visitor.allow("ERR_FAILED", "dynamically imported module")
@@ -843,6 +859,7 @@ def test_events_are_not_buffered_for_a_module_that_fails_to_load(visit: Visit, r
     expect(offer).to_have_count(0)
 
 
+@pytest.mark.long
 def test_module_that_the_network_lost_is_loaded_when_it_is_back(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     line = Line(visitor)

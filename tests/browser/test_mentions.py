@@ -51,6 +51,7 @@ def test_mention_suggests_matching_members_and_enter_inserts_the_first(alice: Pa
     expect(bubble(alice, "Ask @Carol first")).to_be_visible()
 
 
+@pytest.mark.long
 def test_mention_list_handles_arrows_tab_and_escape(alice: Page) -> None:
     box(alice).press_sequentially("@")
     expect(offered(alice)).to_have_count(2)
@@ -81,6 +82,7 @@ def test_mention_typed_in_full_is_sent_unchanged(alice: Page) -> None:
     expect(bubble(alice, "Hello @bob")).to_be_visible()
 
 
+@pytest.mark.long
 def test_email_address_opens_no_mention_list(alice: Page) -> None:
     box(alice).press_sequentially("@")
     expect(offered(alice)).to_have_count(2)
@@ -107,6 +109,7 @@ def test_mention_can_be_tapped_on_a_phone_and_highlights_the_message(
     assert message_texts(page)[-1] == "Come @Bob"
 
 
+@pytest.mark.long
 def test_mention_list_follows_changes_of_members(alice: Page, room: Room) -> None:
     box(alice).press_sequentially("@")
     expect(offered(alice)).to_have_count(2)
@@ -128,12 +131,14 @@ def test_inserted_mention_is_saved_in_the_draft(visit: Visit, room: Room) -> Non
     expect(box(page)).to_have_value("@Carol ")
 
 
+@pytest.mark.long
 def test_axe_finds_no_violations_in_the_mention_list(alice: Page) -> None:
     box(alice).press_sequentially("@")
     expect(offered(alice)).to_have_count(2)
     assert violations(alice) == []
 
 
+@pytest.mark.long
 def test_mention_list_opens_again_for_the_next_message(alice: Page) -> None:
     for words in ("hi", "again"):
         box(alice).press_sequentially("@c")
@@ -144,6 +149,7 @@ def test_mention_list_opens_again_for_the_next_message(alice: Page) -> None:
         expect(bubble(alice, f"@Carol {words}")).to_be_visible()
 
 
+@pytest.mark.long
 def test_mention_list_closes_when_the_mention_is_sent_or_left(alice: Page) -> None:
     box(alice).press_sequentially("hey @c")
     expect(offered(alice)).to_have_count(1)
@@ -170,6 +176,7 @@ def test_inserted_mention_replaces_the_word_and_can_be_undone(alice: Page) -> No
     expect(box(alice)).to_have_value("Ask @bo")
 
 
+@pytest.mark.long
 def test_mention_list_stays_closed_if_names_load_after_losing_focus(
     visit: Visit, room: Room
 ) -> None:

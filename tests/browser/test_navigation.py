@@ -159,6 +159,7 @@ def test_drafts_replies_and_edits_wait_for_each_conversation(
     expect(page.locator("#composer-body")).to_have_value("Half a thought")
 
 
+@pytest.mark.long
 def test_unsent_messages_are_shown_when_one_comes_back(
     visit: Visit, room: Room, other: Room
 ) -> None:
@@ -201,6 +202,7 @@ def test_old_conversation_stays_until_the_new_one_is_there(
     assert room.bodies()[-1] == "While waiting"
 
 
+@pytest.mark.long
 def test_later_click_wins(page: Page, room: Room, other: Room, person: Persons) -> None:
     third = Room(room.server, person)
     expect(page.locator(f"#conversations [data-conversation='{third.id}']")).to_be_visible()
@@ -216,6 +218,7 @@ def test_later_click_wins(page: Page, room: Room, other: Room, person: Persons) 
     assert third.bodies()[-1] == "In the third"
 
 
+@pytest.mark.long
 def test_going_back_to_what_is_shown_stops_loading(page: Page, room: Room, other: Room) -> None:
     go(page, other)
     held: list[Route] = []
@@ -255,6 +258,7 @@ def test_back_that_fails_keeps_what_is_shown_and_its_place(
     assert anchor(page)[0] == place[0]
 
 
+@pytest.mark.long
 def test_keyboard_keeps_the_focus_in_the_list(page: Page, room: Room, other: Room) -> None:
     link = page.locator(f"#conversations [data-conversation='{other.id}'] .row__link")
     link.focus()

@@ -206,6 +206,7 @@ def test_page_that_loses_the_network_says_how_old_it_is(visit: Visit, room: Room
     expect(page.locator(".offline-note")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_phone_without_a_network_has_one_bar(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice", phone=True)
     line = Line(visitor)
@@ -261,6 +262,7 @@ def test_other_conversations_are_opened_offline(
     )
 
 
+@pytest.mark.long
 def test_side_pane_stays_between_saved_pages(visit: Visit, room: Room) -> None:
     room.say(room.bob, "Read me again")
     visitor = visit(room.server, "Alice")
@@ -285,6 +287,7 @@ def test_side_pane_stays_between_saved_pages(visit: Visit, room: Room) -> None:
     expect(page.locator("#details").get_by_label("Theme")).to_be_visible()
 
 
+@pytest.mark.long
 def test_page_that_was_not_saved_leads_to_those_that_were_on_a_phone(
     visit: Visit, room: Room
 ) -> None:
@@ -300,6 +303,7 @@ def test_page_that_was_not_saved_leads_to_those_that_were_on_a_phone(
     expect(row_of(page, room)).to_be_visible()
 
 
+@pytest.mark.long
 def test_network_that_returns_replaces_the_page_without_a_jump(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     line = Line(visitor)
@@ -319,6 +323,7 @@ def test_network_that_returns_replaces_the_page_without_a_jump(visit: Visit, roo
     eventually(lambda: abs(top_of_id(page, row) - top) <= 40)  # the line with the age is gone
 
 
+@pytest.mark.long
 def test_pages_that_are_not_saved_show_the_list(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     line = Line(visitor)
@@ -332,6 +337,7 @@ def test_pages_that_are_not_saved_show_the_list(visit: Visit, room: Room) -> Non
     expect(page.locator("#conversation-name")).to_have_text("Kitchen")
 
 
+@pytest.mark.long
 def test_saved_pages_have_no_actions_that_need_the_server(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     line = Line(visitor)
@@ -381,6 +387,7 @@ def test_signing_out_removes_what_is_saved(reader: Visitor) -> None:
     assert saved(page) == ""
 
 
+@pytest.mark.long
 def test_signing_out_in_another_tab_removes_it_for_good(reader: Visitor, room: Room) -> None:
     reader.allow("401")
     page, second = reader.page, reader.new_tab()
@@ -393,6 +400,7 @@ def test_signing_out_in_another_tab_removes_it_for_good(reader: Visitor, room: R
     assert saved(second) == ""
 
 
+@pytest.mark.long
 def test_signing_out_without_the_scripts_of_the_page_removes_it(reader: Visitor) -> None:
     page = reader.page
     reader.context.route("**/unsent_notice.*", lambda route: route.abort())
@@ -402,6 +410,7 @@ def test_signing_out_without_the_scripts_of_the_page_removes_it(reader: Visitor)
     wait_until_gone(page, "Kitchen")
 
 
+@pytest.mark.long
 def test_sign_in_page_removes_what_an_ended_session_left(reader: Visitor, room: Room) -> None:
     page = reader.page
     page.goto("about:blank")
@@ -411,6 +420,7 @@ def test_sign_in_page_removes_what_an_ended_session_left(reader: Visitor, room: 
     wait_until_gone(page, "Kitchen")
 
 
+@pytest.mark.long
 def test_session_ended_elsewhere_removes_it(reader: Visitor, room: Room) -> None:
     page = reader.page
     reader.allow("401", "403")
@@ -419,6 +429,7 @@ def test_session_ended_elsewhere_removes_it(reader: Visitor, room: Room) -> None
     wait_until_gone(page, "Kitchen")
 
 
+@pytest.mark.long
 def test_closed_account_removes_it(reader: Visitor, room: Room) -> None:
     page = reader.page
     reader.allow("401", "403")
@@ -441,6 +452,7 @@ def test_removal_from_a_conversation_removes_its_messages(reader: Visitor, room:
     wait_until_gone(page, f'"id":{room.id},"kind"')
 
 
+@pytest.mark.long
 def test_removal_while_the_page_was_offline_removes_it_at_the_next_connection(
     visit: Visit, room: Room, other: Room
 ) -> None:
@@ -458,6 +470,7 @@ def test_removal_while_the_page_was_offline_removes_it_at_the_next_connection(
     wait_until_gone(page, secret_of(room))
 
 
+@pytest.mark.long
 def test_leaving_removes_its_messages(reader: Visitor, room: Room) -> None:
     page = reader.page
     make_bob_owner(room)
@@ -467,6 +480,7 @@ def test_leaving_removes_its_messages(reader: Visitor, room: Room) -> None:
     wait_until_gone(page, secret_of(room))
 
 
+@pytest.mark.long
 def test_deleting_a_conversation_removes_its_messages(reader: Visitor, room: Room) -> None:
     page = reader.page
     reader.allow("404")
@@ -486,6 +500,7 @@ def test_deleted_message_is_removed_at_once_and_in_quotes(reader: Visitor, room:
     assert "A reply" in saved(page)
 
 
+@pytest.mark.long
 def test_message_deleted_elsewhere_does_not_come_back(
     reader: Visitor, room: Room, other: Room
 ) -> None:
@@ -515,6 +530,7 @@ def test_another_account_removes_what_the_former_one_left(reader: Visitor, room:
     )
 
 
+@pytest.mark.long
 def test_session_of_another_account_locks_the_page_and_removes_it(
     reader: Visitor, room: Room
 ) -> None:
@@ -529,6 +545,7 @@ def test_session_of_another_account_locks_the_page_and_removes_it(
     wait_until_gone(page, secret_of(room))
 
 
+@pytest.mark.long
 def test_saved_messages_of_another_epoch_are_removed(reader: Visitor, room: Room) -> None:
     page = reader.page
     page.goto(room.server.url + "/offline/")  # stores nothing itself
@@ -539,6 +556,7 @@ def test_saved_messages_of_another_epoch_are_removed(reader: Visitor, room: Room
     eventually(lambda: saved(page) and ".other" not in saved(page))
 
 
+@pytest.mark.long
 def test_messages_are_removed_after_seven_days(reader: Visitor) -> None:
     reader.allow("ERR_INTERNET_DISCONNECTED")
     page = reader.page
@@ -554,6 +572,7 @@ def test_messages_are_removed_after_seven_days(reader: Visitor) -> None:
     eventually(lambda: saved(page) == "")
 
 
+@pytest.mark.long
 def test_it_is_turned_off_in_the_side_pane(reader: Visitor) -> None:
     page = reader.page
     page.locator("#sidebar [data-pane=profile]").click()
@@ -565,6 +584,7 @@ def test_it_is_turned_off_in_the_side_pane(reader: Visitor) -> None:
     eventually(lambda: saved(page) == "")
 
 
+@pytest.mark.long
 def test_turning_it_off_for_a_browser_removes_it(reader: Visitor) -> None:
     page = reader.goto("/settings/sign-ins/")
     wait_for_line(page)
@@ -581,6 +601,7 @@ def test_turning_it_off_for_a_browser_removes_it(reader: Visitor) -> None:
     wait_until_saved(page, "Kitchen")
 
 
+@pytest.mark.long
 def test_installation_that_turns_it_off_removes_it(reader: Visitor, room: Room) -> None:
     page = reader.page
     reader.context.add_init_script(_TURNED_OFF)
@@ -595,6 +616,7 @@ def test_installation_that_turns_it_off_removes_it(reader: Visitor, room: Room) 
 @pytest.mark.parametrize(
     "broken", [_NO_DATABASE, _FORBIDDEN, _FULL], ids=["no database", "forbidden", "full"]
 )
+@pytest.mark.long
 def test_browser_that_refuses_to_store_does_no_harm(broken: str, visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     visitor.context.add_init_script(broken)
@@ -606,6 +628,7 @@ def test_browser_that_refuses_to_store_does_no_harm(broken: str, visit: Visit, r
     page.wait_for_url(re.compile("/sign-in/"))
 
 
+@pytest.mark.long
 def test_two_tabs_write_one_copy(reader: Visitor, room: Room) -> None:
     second = reader.new_tab()
     second.goto(room.server.url + room.path)

@@ -44,6 +44,7 @@ def old(visit: Visit, room: Room) -> Page:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.long
 def test_everything_is_readable(scheme: Literal["light", "dark"], old: Page, room: Room) -> None:
     old.emulate_media(color_scheme=scheme)
     surface = "element => getComputedStyle(element).backgroundColor"

@@ -179,6 +179,7 @@ def test_conversation_works_without_scripts(visit: Visit, server: ChatServer) ->
     expect(bob.goto(path).get_by_role("heading", name="Page not found")).to_be_visible()
 
 
+@pytest.mark.long
 def test_latest_message_is_in_view_without_scripts(
     visit: Visit, server: ChatServer, places: dict[str, str]
 ) -> None:
@@ -189,6 +190,7 @@ def test_latest_message_is_in_view_without_scripts(
     expect(page.get_by_role("link", name="Newer messages")).to_be_visible()
 
 
+@pytest.mark.long
 def test_rejected_message_stays_in_the_composer_without_scripts(
     visit: Visit, server: ChatServer, places: dict[str, str]
 ) -> None:

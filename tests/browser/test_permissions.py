@@ -51,6 +51,7 @@ def test_composer_follows_who_can_post(visit: Visit, server: ChatServer, room: R
     expect(alice.locator("#messages")).to_contain_text("Thanks")
 
 
+@pytest.mark.long
 def test_unsent_text_is_kept_when_only_admins_can_post(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
@@ -69,6 +70,7 @@ def test_unsent_text_is_kept_when_only_admins_can_post(
     expect(bar).to_contain_text(ONLY_ADMINS)
 
 
+@pytest.mark.long
 def test_rights_are_followed_without_a_socket(visit: Visit, server: ChatServer, room: Room) -> None:
     visitor = visit(server, "Bob")
     visitor.context.route_web_socket(re.compile("/ws/"), lambda route: route.close(code=1001))
@@ -95,6 +97,7 @@ def test_slow_mode_sends_later_and_shows_the_wait(
     assert room.bodies() == ["One", "Two"]
 
 
+@pytest.mark.long
 def test_offline_message_is_refused_with_the_reason(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:

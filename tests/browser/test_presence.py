@@ -100,6 +100,7 @@ def test_seen_appears_below_my_last_message_without_layout_shift(
     assert message_texts(alice)[-1].strip() == "I have"
 
 
+@pytest.mark.long
 def test_late_members_response_does_not_remove_seen(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
@@ -161,6 +162,7 @@ def test_presence_and_seen_are_rendered_without_scripts(
     expect(page.locator("#online")).to_contain_text("2 online")
 
 
+@pytest.mark.long
 def test_added_member_counts_for_seen_by_everyone(
     visit: Visit, server: ChatServer, room: Room, person: Persons
 ) -> None:
@@ -180,6 +182,7 @@ def test_added_member_counts_for_seen_by_everyone(
     expect(seen(alice)).to_have_text("Seen by everyone")
 
 
+@pytest.mark.long
 def test_member_added_before_presence_has_loaded_is_counted(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
@@ -229,6 +232,7 @@ def test_changed_name_and_avatar_update_everywhere(
         assert room.bob.call("PATCH", "/api/me/", {"name": "Bob", "hue": None})[0] == 200
 
 
+@pytest.mark.long
 def test_own_changed_name_updates_open_pages_and_pending_messages(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
@@ -267,6 +271,7 @@ _WATCH_NEW_WORDS = """() => {
 }"""
 
 
+@pytest.mark.long
 def test_changed_name_updates_quotes_of_unloaded_messages_and_the_member_list(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
@@ -290,6 +295,7 @@ def test_changed_name_updates_quotes_of_unloaded_messages_and_the_member_list(
         assert room.bob.call("PATCH", "/api/me/", {"name": "Bob"})[0] == 200
 
 
+@pytest.mark.long
 def test_quote_of_an_unloaded_message_follows_edits_and_deletion(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:
@@ -338,6 +344,7 @@ actions.update_profile(bob, picture=file.getvalue())
 """
 
 
+@pytest.mark.long
 def test_changed_picture_replaces_the_old_one_without_flicker(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:

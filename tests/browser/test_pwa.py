@@ -106,6 +106,7 @@ def test_service_worker_caches_no_messages(visit: Visit, room: Room) -> None:
     assert not any("A secret" in text or "Alice" in text for text in kept.values())
 
 
+@pytest.mark.long
 def test_forms_redirects_and_signing_out_work_with_the_service_worker(
     visit: Visit, room: Room
 ) -> None:
@@ -147,6 +148,7 @@ def test_shared_text_is_inserted_into_the_composer_of_the_chosen_conversation(
     eventually(lambda: room.bodies() == [_WORDS])
 
 
+@pytest.mark.long
 def test_shared_text_is_inserted_once_below_the_draft(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     page = enter(visitor, room)
@@ -233,6 +235,7 @@ def test_notification_permission_is_requested_only_by_the_button(
     expect(offer).to_be_hidden()
 
 
+@pytest.mark.long
 def test_blocked_notifications_are_explained(visit: Visit, server: ChatServer) -> None:
     visitor = visit(server, "Alice")
     visitor.context.add_init_script(
@@ -243,6 +246,7 @@ def test_blocked_notifications_are_explained(visit: Visit, server: ChatServer) -
     expect(page.get_by_role("button", name="Turn on notifications")).to_be_hidden()
 
 
+@pytest.mark.long
 def test_notification_settings_without_scripts_show_levels_and_a_hint(
     visit: Visit, room: Room
 ) -> None:
@@ -305,6 +309,7 @@ def test_only_one_window_notifies_and_none_while_one_is_being_looked_at(
     eventually(lambda: banners(second) == [["Kitchen (3)", "Bob: And now?"]])
 
 
+@pytest.mark.long
 def test_notification_level_applies_immediately(listening: Enter, room: Room) -> None:
     page = listening(room).page
     look_away(page)
@@ -329,6 +334,7 @@ def test_notification_level_applies_immediately(listening: Enter, room: Room) ->
     eventually(lambda: banners(page) == [])
 
 
+@pytest.mark.long
 def test_signing_out_closes_notifications(listening: Enter, room: Room) -> None:
     visitor = listening(room)
     visitor.allow("members/: .* 401 ")  # a request in flight when the session ends
@@ -377,6 +383,7 @@ _COUNT_TONES = """() => {
 }"""
 
 
+@pytest.mark.long
 def test_notification_sound_plays_and_can_be_turned_off(listening: Enter, room: Room) -> None:
     page = listening(room).page
     page.evaluate(_COUNT_TONES)

@@ -95,6 +95,7 @@ def test_switcher_handles_input_from_before_its_module_has_loaded(
     page.wait_for_url(f"**{cafe.path}")
 
 
+@pytest.mark.long
 def test_switcher_falls_back_to_the_search_page(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     visitor.allow("ERR_FAILED", "dynamically imported module")
@@ -106,6 +107,7 @@ def test_switcher_falls_back_to_the_search_page(visit: Visit, room: Room) -> Non
     expect(page.locator("main input[type=search]")).to_be_visible()
 
 
+@pytest.mark.long
 def test_switcher_lists_unread_first_and_arrows_wrap_around(
     visit: Visit, room: Room, server: ChatServer, person: Persons
 ) -> None:
@@ -142,6 +144,7 @@ def test_switcher_opens_a_direct_message_from_any_page(visit: Visit, room: Room)
     expect(page.locator("#conversation-name")).to_have_text("Carol")
 
 
+@pytest.mark.long
 def test_switcher_shows_that_nothing_was_found(alice: Page) -> None:
     alice.keyboard.press("Control+k")
     alice.keyboard.type("qqqzzz")
@@ -151,6 +154,7 @@ def test_switcher_shows_that_nothing_was_found(alice: Page) -> None:
     alice.keyboard.press("Escape")
 
 
+@pytest.mark.long
 def test_switcher_finds_conversations_if_people_fail_to_load(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     visitor.allow("503")
@@ -172,6 +176,7 @@ def test_switcher_can_be_tapped_and_fits_on_a_phone(visit: Visit, room: Room) ->
     page.wait_for_url(re.compile(r"/c/\d+/$"))
 
 
+@pytest.mark.long
 def test_switcher_button_opens_the_search_page_without_scripts(visit: Visit, room: Room) -> None:
     page = visit(room.server, "Alice", javascript=False).goto("/?list")
     expect(page.locator("[data-opens=shortcuts]")).to_be_hidden()
@@ -232,6 +237,7 @@ def test_typing_without_focus_goes_into_the_composer(alice: Page) -> None:
     expect(box).to_be_focused()
 
 
+@pytest.mark.long
 def test_first_field_of_a_form_page_has_focus(visit: Visit, room: Room) -> None:
     visitor = visit(room.server)
     visitor.allow("400")
@@ -246,6 +252,7 @@ def test_first_field_of_a_form_page_has_focus(visit: Visit, room: Room) -> None:
     expect(page.locator("#id_email")).not_to_be_focused()
 
 
+@pytest.mark.long
 def test_shortcuts_do_not_apply_in_text_fields(alice: Page) -> None:
     box = alice.locator("#composer-body")
     box.press_sequentially("?jkrecl1")
@@ -274,6 +281,7 @@ def test_message_text_and_link_are_copied_by_key_and_button(
     expect(copying.locator(".toast")).to_have_text("Text copied")
 
 
+@pytest.mark.long
 def test_copying_works_without_the_clipboard_api(copying: Page) -> None:
     copying.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")
     message = take_in_hand(copying, "Some bold words")
@@ -294,6 +302,7 @@ def test_number_key_toggles_a_reaction(copying: Page) -> None:
     expect(copying.locator(".toast")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_u_key_marks_as_unread_and_ignores_modifiers(copying: Page) -> None:
     marks: list[Request] = []
     copying.on(
@@ -308,6 +317,7 @@ def test_u_key_marks_as_unread_and_ignores_modifiers(copying: Page) -> None:
     assert len(marks) == 1
 
 
+@pytest.mark.long
 def test_every_shortcut_has_a_named_button(alice: Page, room: Room) -> None:
     room.say(room.alice, "Mine")
     message = bubble(alice, "Mine")
@@ -322,6 +332,7 @@ def test_every_shortcut_has_a_named_button(alice: Page, room: Room) -> None:
     }
 
 
+@pytest.mark.long
 def test_archived_messages_can_be_copied(visit: Visit, room: Room) -> None:
     room.say(room.alice, "Old words")
     room.alice.call("PATCH", f"/api/conversations/{room.id}/", {"archived": True})
@@ -366,6 +377,7 @@ def test_keys_do_what_the_menu_offers(reader: str, visit: Visit, room: Room) -> 
         expect(page.locator(effect).filter(visible=True)).to_have_count(0)
 
 
+@pytest.mark.long
 def test_menu_stays_open_while_an_edit_of_another_message_cannot_be_continued(
     visit: Visit, room: Room
 ) -> None:
@@ -428,6 +440,7 @@ def test_quote_jumps_to_an_unloaded_message_and_escape_goes_back_exactly(
     expect(bubble(page, "I come back to that")).to_be_focused()
 
 
+@pytest.mark.long
 def test_back_button_undoes_each_jump_and_hides_at_the_latest_message(
     visit: Visit, room: Room
 ) -> None:
@@ -453,6 +466,7 @@ def test_back_button_undoes_each_jump_and_hides_at_the_latest_message(
     expect(back).to_be_hidden()
 
 
+@pytest.mark.long
 def test_escape_closes_an_open_menu_before_it_undoes_a_jump(visit: Visit, room: Room) -> None:
     room.fill(120)
     early = by_seq(room, 5)
@@ -471,6 +485,7 @@ def test_escape_closes_an_open_menu_before_it_undoes_a_jump(visit: Visit, room: 
     expect(page.locator("#jump-back")).to_be_hidden()
 
 
+@pytest.mark.long
 def test_quote_of_a_visible_message_only_highlights_it(alice: Page, room: Room) -> None:
     asked = room.say(room.bob, "A question")
     room.say(room.bob, "An answer", reply_to=asked["id"])
@@ -480,6 +495,7 @@ def test_quote_of_a_visible_message_only_highlights_it(alice: Page, room: Room) 
 
 
 @pytest.mark.parametrize(("motion", "name"), [("no-preference", "found"), ("reduce", "none")])
+@pytest.mark.long
 def test_jump_highlight_respects_reduced_motion(
     motion: str, name: str, visit: Visit, room: Room
 ) -> None:
@@ -508,6 +524,7 @@ def test_message_links_jump_within_and_between_conversations(
     expect(page.locator(f"#m{elsewhere['id']}")).to_be_in_viewport()
 
 
+@pytest.mark.long
 def test_url_fragment_jumps_to_an_unloaded_message(visit: Visit, room: Room) -> None:
     room.fill(150)
     early = by_seq(room, 20)
@@ -558,6 +575,7 @@ def test_tab_stops_in_only_one_message(alice: Page, room: Room) -> None:
     expect(bubble(alice, "example.org/17").locator(":focus")).to_have_count(1)
 
 
+@pytest.mark.long
 def test_tab_reaches_an_open_editor_from_any_message(alice: Page, room: Room) -> None:
     first = room.say(room.alice, "Mine")
     room.say(room.bob, "Not mine")
@@ -568,6 +586,7 @@ def test_tab_reaches_an_open_editor_from_any_message(alice: Page, room: Room) ->
     expect(alice.locator(f"#m{first['id']} .editor :focus")).to_have_count(1)
 
 
+@pytest.mark.long
 def test_tab_from_the_timeline_does_not_scroll(visit: Visit, room: Room) -> None:
     room.fill(120)
     page = enter(visit(room.server, "Alice"), room)
@@ -580,6 +599,7 @@ def test_tab_from_the_timeline_does_not_scroll(visit: Visit, room: Room) -> None
     assert page.locator("#messages > .message").count() == 50
 
 
+@pytest.mark.long
 def test_shortcuts_work_on_the_buttons_of_a_message(alice: Page, room: Room) -> None:
     room.say(room.bob, "First")
     room.say(room.bob, "Second")
@@ -596,6 +616,7 @@ def test_shortcuts_work_on_the_buttons_of_a_message(alice: Page, room: Room) -> 
     expect(alice.locator("[data-slot=reply-text]")).to_have_text("First")
 
 
+@pytest.mark.long
 def test_message_being_edited_is_not_trimmed_when_scrolling_up(visit: Visit, room: Room) -> None:
     room.fill(400)
     room.say(room.alice, "Mine")
@@ -609,6 +630,7 @@ def test_message_being_edited_is_not_trimmed_when_scrolling_up(visit: Visit, roo
     expect(page.locator("#editor-body")).to_have_value("Mine, and a long thought")
 
 
+@pytest.mark.long
 def test_escape_from_menu_or_picker_returns_the_focus(alice: Page, room: Room) -> None:
     room.say(room.bob, "Shall we?")
     message = take_in_hand(alice, "Shall we?")

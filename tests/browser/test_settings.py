@@ -75,6 +75,7 @@ def test_invalid_picture_is_rejected_and_other_fields_are_kept(
     expect(page.locator(".sidebar__my-name")).to_have_text("Alice")
 
 
+@pytest.mark.long
 def test_picture_is_previewed_and_a_large_file_rejected_before_saving(
     visit: Visit, server: ChatServer
 ) -> None:
@@ -97,6 +98,7 @@ def test_picture_is_previewed_and_a_large_file_rejected_before_saving(
     assert field.evaluate("each => each.validity.valid")
 
 
+@pytest.mark.long
 def test_large_file_is_rejected_in_the_form_without_scripts(
     visit: Visit, server: ChatServer
 ) -> None:
@@ -141,6 +143,7 @@ def test_theme_overrides_the_device_without_scripts(visit: Visit, server: ChatSe
     assert background(page) == dark
 
 
+@pytest.mark.long
 def test_settings_tabs_form_even_rows_on_a_phone(visit: Visit, server: ChatServer) -> None:
     page = visit(server, "Alice", phone=True).goto("/settings/profile/")
     tops = page.evaluate(
@@ -149,6 +152,7 @@ def test_settings_tabs_form_even_rows_on_a_phone(visit: Visit, server: ChatServe
     assert tops[0] == tops[1] < tops[2] == tops[3]
 
 
+@pytest.mark.long
 def test_password_reset_works_without_scripts(visit: Visit, server: ChatServer) -> None:
     server.manage("shell", "-v", "0", "-c", _FORGETFUL)
     page = visit(server, javascript=False).goto("/sign-in/")

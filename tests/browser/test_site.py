@@ -14,6 +14,7 @@ def test_api_docs_work_with_the_content_security_policy(server, visit):
     expect(page.get_by_text("/api/token/", exact=True).first).to_be_visible()
 
 
+@pytest.mark.long
 def test_missing_page_has_a_heading(server, visit):
     visitor = visit(server)
     visitor.allow("404")
@@ -38,6 +39,7 @@ def test_content_security_policy_blocks_injected_scripts(server, visit):
     assert any("Content Security Policy" in error for error in visitor.errors)
 
 
+@pytest.mark.long
 def test_nonces_are_not_reused(server, visit):
     page = visit(server, "Alice").goto()
 
@@ -74,6 +76,7 @@ def test_help_contents_and_search_work_without_scripts(server, visit, name):
     expect(page.locator(".help")).to_have_count(7)
 
 
+@pytest.mark.long
 def test_shortcuts_dialog_links_to_the_help(server, visit):
     page = visit(server, "Alice").goto("/c/browse/")
     expect(page.locator("html[data-connection=online]")).to_be_attached()

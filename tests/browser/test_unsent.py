@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit, Visitor
@@ -76,6 +77,7 @@ def test_drafts_survive_a_session_ended_elsewhere_for_their_author_only(
     expect(enter(visitor, room).locator("#composer-body")).to_have_value("Only mine")
 
 
+@pytest.mark.long
 def test_sign_in_page_offers_to_remove_unsent_text(visit: Visit, room: Room) -> None:
     visitor: Visitor = visit(room.server, "Alice")
     page = enter(visitor, room)
