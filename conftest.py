@@ -6,6 +6,7 @@ import gc
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.core.cache import cache
@@ -18,6 +19,10 @@ from tests.proxies import PROXIES, path_of
 
 if TYPE_CHECKING:
     from accounts.models import User
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("chatty", deadline=None)
+hypothesis.settings.load_profile("chatty")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -56,7 +56,8 @@ class Row:
     @property
     def excerpt(self) -> str:
         """What a quote shows. These clients write short messages without Markdown."""
-        return " ".join([self.body, *self.files]).strip()
+        files = f"📎 {', '.join(self.files)}" if self.files else ""
+        return f"{self.body} {files}".strip()
 
 
 @dataclass(frozen=True)

@@ -262,6 +262,7 @@ def test_transcript_must_equal_the_database():
     ("excerpt", "deleted", "original", "wrong"),
     [
         ("words 1", False, row(1), []),
+        ("words 1 📎 a.bin, b.bin", False, row(1, files=("a.bin", "b.bin")), []),
         ("", True, row(1, body="", deleted=True), []),
         ("words 1", False, row(1, body="words 1, or rather 2"), ["stale", "stale"]),
         ("words 1", False, row(1, body="", deleted=True), ["stale", "stale"]),

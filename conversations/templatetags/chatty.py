@@ -58,8 +58,9 @@ def icon(name: str, size: int = 20) -> SafeString:
 
 @lru_cache(maxsize=1)
 def _icons() -> ZipFile:
-    """The icons, opened once: the package itself reads the directory of the archive again for each icon, which
-    takes a new process a second of its first page."""
+    """The icons. Opened once: the package reads the directory of this archive again for each icon, which took
+    a new process more than a second of its first page.
+    """
     return ZipFile(io.BytesIO((files("lucide") / "lucide.zip").read_bytes()))
 
 

@@ -158,7 +158,7 @@ LETTERS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.text(LETTERS, max_size=200))
 def test_random_text_renders_harmlessly(body):
     rendered = render(body)
@@ -166,7 +166,7 @@ def test_random_text_renders_harmlessly(body):
     assert len(rendered.encode()) <= limits.HTML_MAX
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.lists(
         st.sampled_from([*ATTACKS, "**", "`", "\n", "\n\n", "> ", "- ", "    ", "[", "](", ")"]),
@@ -229,7 +229,7 @@ LINES = st.lists(
 ).map("".join)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(st.one_of(WORDS, LINES))
 @example("9)")
 @example("plain\n1.")
@@ -302,14 +302,14 @@ def test_markup_without_content_is_shown_as_typed(body):
     assert shown(body) == " ".join(body.split())
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.text(LETTERS, min_size=1, max_size=120))
 def test_nonblank_body_renders_nonblank(body):
     if not is_blank(body):
         assert not is_blank(shown(body))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.text(LETTERS, max_size=120))
 def test_letters_and_digits_are_never_lost(body):
     """Except in syntax: entities, list numbers and languages of code blocks."""
@@ -437,14 +437,14 @@ def test_repeated_constructs_render_in_bounded_time_and_size(piece):
     assert len(rendered.encode()) <= limits.HTML_MAX
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=6))
 def test_nested_constructs_render_in_bounded_time(pieces):
     body = repeated(pieces, limits.BODY_MAX)
     assert seconds(body, enough=LONGEST_SECONDS) < LONGEST_SECONDS * SLACK
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=6), st.integers(1, 500))
 def test_quick_bodies_render_quickly(pieces, length):
     body = repeated(pieces, length)

@@ -174,7 +174,6 @@ def caught_up(conversation: Conversation, known: dict[int, Any], position: int, 
 @pytest.mark.slow
 @settings(
     max_examples=20,
-    deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -608,7 +608,6 @@ async def test_unregistered_socket_is_not_written_to(people: People, recorder: R
 
 @settings(
     max_examples=15,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())

@@ -384,7 +384,7 @@ def test_reset_restarts_the_room_and_rechecks_its_users(setting: Setting):
 # --- everything together -------------------------------------------------------------------------
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_every_version_is_delivered_once_in_order_for_any_events(data: st.DataObject):
     """Lost, duplicated and shuffled events, and repairs at any time. Carol is removed in between."""

@@ -157,7 +157,6 @@ STEPS = st.lists(
 @pytest.mark.slow
 @settings(
     max_examples=20,
-    deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
