@@ -98,7 +98,7 @@ export class Uploads extends Emitter {
 
   /** Store a file and upload it. Returns its description. `scope`: see Drafts. */
   add(file, { scope, name = file.name, alt = "" }) {
-    const description = { key: newKey(), name, size: file.size, type: file.type, alt };
+    const description = { key: newKey(), name, size: file.size, alt };
     const upload = this.#create(description);
     upload.file = file;
     this.#storage.keepFile({ scope, key: upload.key, file }).then((isKept) => {
@@ -246,8 +246,8 @@ export class Uploads extends Emitter {
   }
 
   async #transfer(upload) {
-    const { key, name, size, type } = upload;
-    const made = await this.#rest.post("uploads/", { key, name, size, ...(type && { type }) });
+    const { key, name, size } = upload;
+    const made = await this.#rest.post("uploads/", { key, name, size });
     this.#changed(upload, { id: made.id, sent: made.offset, state: "running" });
     let conflicts = 0;
     do {
