@@ -35,7 +35,7 @@ class File(models.Model):
 
     class Kind(models.TextChoices):
         IMAGE = "image", _("Picture")
-        AUDIO = "audio", _("Sound")
+        AUDIO = "audio", _("Audio")
         VIDEO = "video", _("Video")
         TEXT = "text", _("Text")
         FILE = "file", _("Other file")

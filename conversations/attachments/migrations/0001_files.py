@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("image", "Picture"),
-                            ("audio", "Sound"),
+                            ("audio", "Audio"),
                             ("video", "Video"),
                             ("text", "Text"),
                             ("file", "Other file"),
