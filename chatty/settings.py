@@ -175,6 +175,7 @@ PASSWORD_RESET_TIMEOUT = (
 LOGIN_URL = "accounts:sign_in"
 LOGIN_REDIRECT_URL = "conversations:home"
 LOGOUT_REDIRECT_URL = "accounts:sign_in"
+INSTALLATION_URL = "conversations:installation"  # where the first administrator begins
 
 SESSION_ENGINE = "accounts.session_store"
 SESSION_COOKIE_AGE = env.get_int("SESSION_DAYS") * 24 * 3600

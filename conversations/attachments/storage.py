@@ -92,7 +92,7 @@ def writing(file_id: str) -> Iterator[None]:
             file = opened.enter_context(path.open("ab"))
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever had it before may just have removed it.
+            # Another request may just have released and removed it.
             if not os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 raise BlockingIOError
         except (BlockingIOError, FileNotFoundError):

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from chatty.common.errors import ChatError
-from chatty.common.limiter import limiter
+from chatty.common.spending import spending
 from chatty.common.text import counted
 from chatty.common.upload_handler import require_received
 from conversations import limits as conversation_limits
@@ -50,9 +50,9 @@ def begin(user: User, *, key: str, name: str, size: int) -> tuple[File, bool]:
     known = _find_known(user, key, name, size)
     if known is not None:
         return known, False
-    limiter.check("uploads", str(user.pk))
     try:
-        return _create(user, key, name, size)
+        with spending("uploads", str(user.pk)):
+            return _create(user, key, name, size)
     except IntegrityError:  # the same request at the same time
         known = _find_known(user, key, name, size)
         if known is None:
