@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.limiter import bucket, limiter
-from chatty.common.spending import spending
 from chatty.common.link_tokens import hash_token
+from chatty.common.spending import spending
 from chatty.common.text import clean_note
 from conversations import access, protocol, publisher
 from conversations.actions.members import add_membership
