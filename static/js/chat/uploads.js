@@ -98,7 +98,7 @@ export class Uploads extends Emitter {
 
   /** Store a file and upload it. Returns its description. `scope`: see Drafts. */
   add(file, { scope, name = file.name, alt = "" }) {
-    const description = { key: newKey(), name, size: file.size, alt };
+    const description = { key: newKey(), name, size: file.size, type: file.type, alt };
     const upload = this.#create(description);
     upload.file = file;
     this.#storage.keepFile({ scope, key: upload.key, file }).then((isKept) => {
