@@ -288,6 +288,7 @@ HTTP_BODY_SECONDS = env.get_float("HTTP_BODY_SECONDS")
 HTTP_BODY_MAX = env.get_int("HTTP_BODY_MAX")
 DATA_UPLOAD_MAX_MEMORY_SIZE = HTTP_BODY_MAX
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+DATA_UPLOAD_MAX_NUMBER_FILES = 2000  # more than a message can have, so that it can be said
 MESSAGE_MAX = env.get_int("MESSAGE_MAX")
 MESSAGE_FILES_MAX, FILE_ALT_MAX = 10, 1_000  # of a message; characters of the description of each
 # Bytes of an incoming frame: a message needs at most 12 for each character, as JSON and in a form, and

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -154,9 +155,17 @@ def test_keys_of_forms_are_never_shortened(alice, pair):
     assert File.objects.filter(message__isnull=False).count() == 2
 
 
-def test_a_form_with_too_many_files_stores_none(alice, pair, data_dir):
-    answer = post_form(alice, pair, "k", *[("a.txt", b"x")] * 11)
+@pytest.mark.parametrize("size", [1, 3_000])  # in memory, and on the disk
+def test_a_form_with_too_many_files_stores_none_and_keeps_the_words(
+    size, alice, pair, data_dir, monkeypatch
+):
+    made: list[object] = []
+    temporary = tempfile.TemporaryFile
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **given: made.append(1) or temporary())
+    answer = post_form(alice, pair, "k", *[("a.txt", bytes(size))] * 1_000)
     assert "up to 10 files" in answer.content.decode()
+    assert "Look" in answer.content.decode()
+    assert len(made) <= 10
     assert not File.objects.exists()
 
 
