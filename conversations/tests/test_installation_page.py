@@ -23,10 +23,13 @@ def form_fields(page) -> dict[str, str]:
     """Return what a browser sends if nothing is changed."""
     form = one(page, "main form.form")
     chosen = form.select("input:not([type=radio]), input[checked]")
-    fields = {each["name"]: each.get("value", "") for each in chosen}
-    fields |= {each["name"]: each.text.removeprefix("\n") for each in form.select("textarea")}
-    options = {each["name"]: each.select_one("option[selected]") for each in form.select("select")}
-    return fields | {name: option["value"] if option else "" for name, option in options.items()}
+    fields = {str(each["name"]): str(each.get("value", "")) for each in chosen}
+    for each in form.select("textarea"):
+        fields[str(each["name"])] = each.text.removeprefix("\n")
+    for each in form.select("select"):
+        option = each.select_one("option[selected]")
+        fields[str(each["name"])] = str(option["value"]) if option else ""
+    return fields
 
 
 @pytest.fixture
