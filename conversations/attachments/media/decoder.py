@@ -39,17 +39,20 @@ def main(kind: str, pixels_max: str, path: str, *targets: str) -> None:
         if picture.width * picture.height > int(pixels_max):
             sys.exit(UNREADABLE)
         picture.draft("RGB", (largest, largest))  # JPEG: decode at a reduced size
+        picture.load()
         has_alpha = "A" in picture.getbands() or "transparency" in picture.info
-        smaller = picture.convert("RGBA" if has_alpha else "RGB")
+        mode = "RGBA" if has_alpha else "RGB"
         # That of other kinds of colours would be wrong for these.
         profile = picture.info.get("icc_profile") if picture.mode in _PROFILED else None
         turn = _TURNS.get(picture.getexif().get(_ORIENTATION, 1)) if kind in _ORIENTED else None
-    smaller.thumbnail((largest, largest), Image.Resampling.LANCZOS)
-    if turn is not None:
-        smaller = smaller.transpose(turn)
-    for side in sorted(sides, reverse=True):
-        smaller.thumbnail((side, side), Image.Resampling.LANCZOS)
-        smaller.save(sides[side], "WEBP", quality=_QUALITY, method=4, icc_profile=profile, exif=b"")
+        smaller = picture if picture.mode == mode else picture.convert(mode)
+        smaller.thumbnail((largest, largest), Image.Resampling.LANCZOS)
+        if turn is not None:
+            smaller = smaller.transpose(turn)
+        for side in sorted(sides, reverse=True):
+            smaller.thumbnail((side, side), Image.Resampling.LANCZOS)
+            options = {"quality": _QUALITY, "method": 4, "icc_profile": profile, "exif": b""}
+            smaller.save(sides[side], "WEBP", **options)
 
 
 def limit() -> None:

@@ -24,7 +24,7 @@ from conversations.attachments.media.containers import BrokenError, Cleaned, cop
 from conversations.attachments.media.orientation import is_turned
 
 _FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WEBP"}
-_SECONDS = decoder.SECONDS + 5  # on a busy machine
+_SECONDS = 20  # until it is tried again, on a busy machine; less than the lease of a job
 # How the program ends if the picture is the reason.
 _REFUSED = (decoder.UNREADABLE, -signal.SIGXCPU, -signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS)
 
@@ -71,7 +71,7 @@ def _require_possible(cleaned: Cleaned) -> None:
 
 
 def make_thumbnails(path: Path, media_type: str, targets: Mapping[int, Path]) -> None:
-    """Write a WebP for each longer side. Of an animation, they show the first frame. Takes up to 15 seconds.
+    """Write a WebP for each longer side. Of an animation, they show the first frame. Takes up to 20 seconds.
 
     Raises ChatError: bad_file, storage_full, unavailable.
     """
@@ -89,9 +89,7 @@ def make_thumbnails(path: Path, media_type: str, targets: Mapping[int, Path]) ->
             check=False,
             start_new_session=True,  # Ctrl-C stops the server, which then waits for this
         )
-    except subprocess.TimeoutExpired:
-        raise unreadable() from None
-    except OSError as error:  # no memory for another process, for example
+    except (OSError, subprocess.TimeoutExpired) as error:  # not the fault of the picture
         raise ChatError("unavailable", retry_after=5) from error
     if done.returncode in _REFUSED:
         raise unreadable()
