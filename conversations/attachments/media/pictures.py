@@ -23,7 +23,7 @@ from conversations.attachments.media import decoder
 from conversations.attachments.media.containers import BrokenError, Cleaned, copy_clean
 from conversations.attachments.media.orientation import is_turned
 
-_FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WEBP"}
+FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WEBP"}
 _SECONDS = 20  # until it is tried again, on a busy machine; less than the lease of a job
 # How the program ends if the picture is the reason.
 _REFUSED = (decoder.UNREADABLE, -signal.SIGXCPU, -signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS)
@@ -67,7 +67,7 @@ def _require_possible(cleaned: Cleaned) -> None:
         raise ChatError("bad_file", format_lazy(sentence, max=limits.PIXELS_MAX // 1_000_000))
     total = cleaned.frames * pixels if cleaned.frames > 1 else 0
     if cleaned.frames > limits.FRAMES_MAX or total > limits.ANIMATION_PIXELS_MAX:
-        raise ChatError("bad_file", _("This animation has too many frames."))
+        raise too_many_frames()
 
 
 def make_thumbnails(path: Path, media_type: str, targets: Mapping[int, Path]) -> None:
@@ -76,7 +76,7 @@ def make_thumbnails(path: Path, media_type: str, targets: Mapping[int, Path]) ->
     Raises ChatError: bad_file, storage_full, unavailable.
     """
     sides = [str(each) for side, target in targets.items() for each in (side, target)]
-    kind, pixels = _FORMATS[media_type], str(limits.PIXELS_MAX)
+    kind, pixels = FORMATS[media_type], str(limits.PIXELS_MAX)
     # As a file: as a module, it would load what the packages around it need. -P: nor what is beside it.
     command = [sys.executable, "-P", decoder.__file__, kind, pixels, str(path), *sides]
     try:
@@ -101,3 +101,7 @@ def make_thumbnails(path: Path, media_type: str, targets: Mapping[int, Path]) ->
 
 def unreadable() -> ChatError:
     return ChatError("bad_file", _("This picture is damaged, so Chatty can’t send it."))
+
+
+def too_many_frames() -> ChatError:
+    return ChatError("bad_file", _("This animation has too many frames."))
