@@ -175,6 +175,7 @@ PASSWORD_RESET_TIMEOUT = (
 LOGIN_URL = "accounts:sign_in"
 LOGIN_REDIRECT_URL = "conversations:home"
 LOGOUT_REDIRECT_URL = "accounts:sign_in"
+INSTALLATION_URL = "conversations:installation"  # where the first administrator begins
 
 SESSION_ENGINE = "accounts.session_store"
 SESSION_COOKIE_AGE = env.get_int("SESSION_DAYS") * 24 * 3600
@@ -287,10 +288,12 @@ HTTP_BODY_SECONDS = env.get_float("HTTP_BODY_SECONDS")
 HTTP_BODY_MAX = env.get_int("HTTP_BODY_MAX")
 DATA_UPLOAD_MAX_MEMORY_SIZE = HTTP_BODY_MAX
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+DATA_UPLOAD_MAX_NUMBER_FILES = 2000  # more than a message can have, so that it can be said
 MESSAGE_MAX = env.get_int("MESSAGE_MAX")
+MESSAGE_FILES_MAX, FILE_ALT_MAX = 10, 1_000  # of a message; characters of the description of each
 # Bytes of an incoming frame: a message needs at most 12 for each character, as JSON and in a form, and
-# something for its other fields.
-FRAME_MAX = max(65_536, 12 * MESSAGE_MAX + 4_096)
+# something for each of its files and for its other fields.
+FRAME_MAX = 12 * (MESSAGE_MAX + MESSAGE_FILES_MAX * FILE_ALT_MAX) + MESSAGE_FILES_MAX * 200 + 4_096
 SHUTDOWN_SECONDS = env.get_int("SHUTDOWN_SECONDS")
 STATEMENT_SECONDS = env.get_float("STATEMENT_SECONDS")
 SOCKET_THREADS = env.get_int("SOCKET_THREADS", 8 if env.get_str("DATABASE_URL") else 4)

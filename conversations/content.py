@@ -105,8 +105,7 @@ class Content(msgspec.Struct, frozen=True):
     def _cleaned_with_files(self) -> Self:
         body = clean_body(self.body, max_length=limits.BODY_MAX, required=False)
         if len(self.files) > limits.FILES_MAX:
-            sentence = format_lazy(_("A message can have up to {max} files."), max=limits.FILES_MAX)
-            raise ChatError("too_many", sentence, fields={"files": [sentence]})
+            raise too_many_files()
         if len({each.upload for each in self.files}) < len(self.files):
             raise ChatError("invalid", fields={"files": [_("Each upload can only be used once.")]})
         files = tuple(
@@ -181,6 +180,11 @@ def excerpt_of(text: str) -> str:
     if len(line) <= most and len(text) > _BEGINNING:
         line = " ".join(text.split())
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
+
+
+def too_many_files() -> ChatError:
+    sentence = format_lazy(_("A message can have up to {max} files."), max=limits.FILES_MAX)
+    return ChatError("too_many", sentence, fields={"files": [sentence]})
 
 
 def unknown_reply_to(code: str) -> ChatError:

@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from chatty.common.errors import ChatError
 
 BODY_MAX = settings.MESSAGE_MAX  # code points of a message
-FILES_MAX = 10  # in one message
-ALT_MAX = 1_000  # code points of the description of a picture
+FILES_MAX = settings.MESSAGE_FILES_MAX  # in one message
+ALT_MAX = settings.FILE_ALT_MAX  # code points of the description of a picture
 EXCERPT_MAX = 140  # code points of a quoted message
 NAME_MAX = 80  # code points of a conversation's name
 TOPIC_MAX = 250

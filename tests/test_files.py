@@ -189,15 +189,25 @@ class Form:
         _status, _headers, page = self.request("GET", path)
         return found_in(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
 
-    def send_file(self, conversation: int, size: int, *, csrf: bool = True, **headers: str):
-        """Send a message with a large file. Its body is made while it is sent."""
+    def send_file(
+        self,
+        conversation: int,
+        size: int,
+        *,
+        csrf: bool = True,
+        key: str = "form",
+        in_chunks: bool = False,
+        **headers: str,
+    ):
+        """Send a message with a large file. Its body is made while it is sent. `in_chunks`: its length is not
+        said before."""
         token = self._token(f"/c/{conversation}/") if csrf else "x" * 64
         edge = "----edge"
 
         def field(name: str, value: str) -> bytes:
             return f'--{edge}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
 
-        start = field("csrfmiddlewaretoken", token) + field("key", "form") + field("body", "Look")
+        start = field("csrfmiddlewaretoken", token) + field("key", key) + field("body", "Look")
         start += (
             f'--{edge}\r\nContent-Disposition: form-data; name="files"; filename="large.bin"\r\n'
             "Content-Type: application/octet-stream\r\n\r\n"
@@ -210,12 +220,13 @@ class Form:
                 yield pattern(offset, min(PIECE, size - offset))
             yield end
 
+        if not in_chunks:
+            headers["Content_Length"] = str(len(start) + size + len(end))
         return self.request(
             "POST",
             f"/c/{conversation}/messages/",
             pieces(),
             f"multipart/form-data; boundary={edge}",
-            Content_Length=str(len(start) + size + len(end)),
             **headers,
         )
 
@@ -238,6 +249,11 @@ def test_a_form_without_scripts_sends_a_large_file_in_little_memory(server, pers
         assert piece == pattern(offset, len(piece))
         offset += len(piece)
     assert offset == 48 * MEGABYTE
+    for size in (3 * MEGABYTE, 1000):  # received on disk, and in memory
+        status, _headers, page = form.send_file(conversation, size, key=f"{size}", in_chunks=True)
+        assert status == 303, page
+        _status, page = alice.call("GET", f"/api/conversations/{conversation}/messages/")
+        assert page["messages"][-1]["files"][0]["size"] == size
 
 
 def test_forms_of_strangers_and_of_other_sites_are_refused_before_they_are_kept(server, person):

@@ -171,6 +171,18 @@ def test_models_do_not_publish():
     assert not {name for name in imported if "realtime" in name or name == "channels.layers"}
 
 
+def test_accounts_name_no_page_of_conversations():
+    """The names of pages are strings, so contracts of imports don't see them."""
+    named = [
+        (module.name, node.value)
+        for module in modules()
+        if belongs(module.name, "accounts") and ".tests" not in module.name
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    assert [each for each in named if each[1].startswith("conversations:")] == []
+
+
 def test_views_and_api_do_not_write_rows():
     """Only actions change rows, with their locks and events."""
     writers = calls_of("create", "bulk_create", "bulk_update", "get_or_create", "update_or_create")

@@ -125,10 +125,10 @@ declare namespace Wire {
     type: string;
     /** What a picture shows, as its author wrote it. */
     alt: string;
-    /** Of pictures and films, in pixels. */
+    /** Of pictures and videos, in pixels. */
     width: number | null;
     height: number | null;
-    /** Of sound and films, in seconds, where it is known. */
+    /** Of audio and videos, in seconds, where it is known. */
     duration: number | null;
     /** For members of the conversation only. */
     url: string;

@@ -7,19 +7,18 @@ their own.
 
 from __future__ import annotations
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.actions.addresses import announce_new_email, set_email
 from accounts.actions.authentication import authenticate
-from accounts.actions.registration import taken_error
+from accounts.actions.registration import insert_account
 from accounts.devices import Device
 from accounts.installation import may_sign_up_by_domain
 from accounts.models import PASSWORD_MAX, AddressConfirmation, SignUpRequest, User
 from chatty.common.errors import ChatError
-from chatty.common.integrity import is_taken
 from chatty.common.limiter import bucket, buckets_of, limiter
 from chatty.common.link_tokens import hash_token
 
@@ -33,7 +32,8 @@ def confirmation_of(token: str, *, address: str) -> AddressConfirmation:
         rows = AddressConfirmation.objects.select_related("user", "request")
         found = rows.filter(token_hash=hash_token(token), expires_at__gt=timezone.now()).first()
     if found is None:
-        limiter.check_address("confirm_address", address)  # guessing
+        # Guessing. A right link works beyond the limit, as emails to other people here count against it.
+        limiter.check_address("confirm_address", address)
         raise _expired_error()
     if found.user is not None and not (found.user.is_active and _is_awaited(found.user, found)):
         raise _expired_error()
@@ -108,15 +108,9 @@ def _create_account(found: AddressConfirmation, request: SignUpRequest) -> User:
         time_zone=request.time_zone,
         email_confirmed_at=timezone.now(),
     )
-    try:
-        with transaction.atomic():
-            _use_up(found)
-            user.save(force_insert=True)
-            SignUpRequest.objects.filter(email=user.email).delete()
-    except IntegrityError as error:
-        if not is_taken(error, User, "email"):
-            raise
-        raise taken_error() from None
+    with transaction.atomic():
+        _use_up(found)
+        insert_account(user)
     return user
 
 

@@ -103,19 +103,28 @@ def store_account(account: NewAccount) -> User:
     """
     user = account.user
     user.pk = None  # a transaction that is repeated calls this again
+    with transaction.atomic():
+        insert_account(user)
+        if account.site:
+            store_confirmation(user, user.email, account.site)
+    return user
+
+
+def insert_account(user: User) -> None:
+    """Store and announce the account of someone who has signed up, in whichever way.
+
+    Call this in a transaction. Raises ChatError as store_account() does.
+    """
     try:
         with transaction.atomic():
             user.save(force_insert=True)
-            if account.site:
-                store_confirmation(user, user.email, account.site)
-            # They may have asked for an account before they were invited.
-            SignUpRequest.objects.filter(email=user.email).delete()
-            announce_account(user.pk)
     except IntegrityError as error:
         if not is_taken(error, User, "email"):
             raise
         raise taken_error() from None
-    return user
+    # They may have asked for an account before they were invited.
+    SignUpRequest.objects.filter(email=user.email).delete()
+    announce_account(user.pk)
 
 
 @sensitive_variables("password")

@@ -18,11 +18,16 @@ from django.views.decorators.debug import sensitive_variables
 from accounts import mails
 from accounts.actions.addresses import confirmation_email, store_confirmation, take_confirmation
 from accounts.actions.fields import clean_email
-from accounts.actions.registration import closed_error, new_user, register, taken_error
+from accounts.actions.registration import (
+    closed_error,
+    insert_account,
+    new_user,
+    register,
+    taken_error,
+)
 from accounts.installation import may_sign_up_by_domain, sign_up_policy
 from accounts.models import NOTE_MAX, SignUpPolicy, SignUpRequest, User
 from accounts.queries import sign_up_request_of, user_by_email
-from accounts.signals import announce_account
 from accounts.upkeep import FORGET_REJECTED_AFTER
 from chatty.common.errors import ChatError
 from chatty.common.integrity import is_taken
@@ -130,13 +135,9 @@ def _approve(pk: int, site: str) -> User | None:
             time_zone=request.time_zone,
         )
         try:
-            with transaction.atomic():
-                user.save(force_insert=True)
-        except IntegrityError as error:
-            if not is_taken(error, User, "email"):
-                raise
+            insert_account(user)
+        except ChatError:  # the address has an account by now
             return None
-        announce_account(user.pk)
         if settings.MAIL_SET_UP:
             data = {"user": user.pk, "site": site, "language": request.language}
             mails.send_later(_APPROVED, data)

@@ -13,7 +13,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from accounts import actions, upkeep
+from accounts import actions, signals, upkeep
 from accounts.installation import may_sign_up_by_domain
 from accounts.models import AddressConfirmation, SignUpRequest, User
 from accounts.tests.helpers import raises_chat_error
@@ -319,7 +319,9 @@ class TestDomains:
         assert may_sign_up_by_domain("nia@xn--strae-oqa.example")
         assert not may_sign_up_by_domain("nia@straße.example")
 
-    def test_account_exists_once_the_address_is_confirmed(self, by_domain, client, last_link):
+    def test_account_exists_once_the_address_is_confirmed(
+        self, by_domain, client, last_link, django_capture_on_commit_callbacks
+    ):
         page = words(parse(client.get("/sign-up/")))
         assert "an email address at example.org" in page
         sent = client.post("/sign-up/", FORM)
@@ -328,8 +330,14 @@ class TestDomains:
         answer = client.post("/sign-in/", {"email": FORM["email"], "password": NEW})
         assert answer.status_code == 403
         assert "Send the link again" in words(parse(answer))
-        assert client.post(last_link(), {"password": NEW}).status_code == 303
+        created: list[int] = []
+        signals.account_created.connect(note := lambda user_id, **more: created.append(user_id))
+        link = last_link()
+        with django_capture_on_commit_callbacks(execute=True):
+            assert client.post(link, {"password": NEW}).status_code == 303
+        signals.account_created.disconnect(note)
         user = User.objects.get()
+        assert created == [user.pk]  # by which they come into the first conversation, for example
         assert user.email_confirmed
         assert client.get("/settings/profile/").status_code == 200
         assert not SignUpRequest.objects.exists()

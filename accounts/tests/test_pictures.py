@@ -220,6 +220,16 @@ class TestPage:
         user = User.objects.get()
         assert (user.name, user.picture) == ("Alice", pictured.picture)
 
+    def test_full_disk_is_said(self, browser, pictured, monkeypatch, settings, tmp_path):
+        def full(**given):
+            raise OSError(28, "No space left on device")
+
+        settings.DATA_DIR = tmp_path
+        monkeypatch.setattr("tempfile.TemporaryFile", full)
+        answer = browser.post(PAGE, {**PROFILE, "picture": uploaded(bytes(3_000_000))})
+        assert answer.status_code == 507
+        assert "There’s no space left for files." in answer.content.decode()
+
     def test_invalid_field_keeps_the_old_picture(self, browser, pictured):
         given = {**PROFILE, "name": "", "picture": uploaded(file(colour="blue"))}
         assert browser.post(PAGE, given).status_code == 400

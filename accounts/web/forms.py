@@ -29,6 +29,7 @@ from accounts.models import (
     User,
 )
 from chatty.common.pages import ShortField
+from chatty.common.upload_handler import require_received
 
 _ADVICE = format_lazy(
     _("At least {least} characters. Longer is better."), least=settings.PASSWORD_MIN_LENGTH
@@ -240,6 +241,7 @@ class ProfileForm(forms.Form):
             return None
         if (file.size or 0) > pictures.BYTES_MAX:
             raise pictures.too_big_error()
+        require_received(file)
         return bytes(file.read())
 
 

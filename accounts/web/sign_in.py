@@ -180,7 +180,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     home = resolve_url(settings.LOGIN_REDIRECT_URL)
     for user in entered:
         if user.is_superuser and not is_set_up() and destination(request) == home:
-            response = SeeOther(resolve_url("conversations:installation"))
+            response = SeeOther(resolve_url(settings.INSTALLATION_URL))
         devices.remember(request, response, user)
     return response
 

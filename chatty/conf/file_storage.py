@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from chatty.conf import env
 
+BUCKET = "storages.backends.s3.S3Storage"
 _OPTIONS = (
     "endpoint_url",
     "region_name",
@@ -19,13 +20,15 @@ _OPTIONS = (
     "verify",
 )
 _MEMORY = 4 * 1024 * 1024  # bytes of an object that are kept in memory; more are on the disk
+# A service that doesn't answer must not hold requests: people try again.
+_CONNECT_SECONDS, _READ_SECONDS, _ATTEMPTS = 3, 10, 2
 
 
 def get_storage(data_dir: Path, *, served_by_proxy: bool) -> dict[str, Any]:
     """`served_by_proxy`: the group can read the files."""
     url = env.get_str("FILES_URL")
     if url:
-        return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": _s3_options(url)}
+        return {"BACKEND": BUCKET, "OPTIONS": _s3_options(url)}
     return {
         "BACKEND": "conversations.attachments.storage.LocalStorage",
         "OPTIONS": {
@@ -52,5 +55,24 @@ def _s3_options(url: str) -> dict[str, Any]:
         "file_overwrite": True,
         "querystring_auth": True,
         "max_memory_size": _MEMORY,
+        "client_config": _client_config(
+            options.pop("addressing_style", None), options.pop("signature_version", None)
+        ),
         **options,
     }
+
+
+def _client_config(addressing_style: str | None, signature_version: str | None) -> Any:
+    try:
+        from botocore.config import Config
+    except ImportError:
+        raise ImproperlyConfigured(
+            "FILES_URL needs a package: pip install 'django-storages[s3]==1.14.6'"
+        ) from None
+    return Config(
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        s3={"addressing_style": addressing_style},
+        signature_version=signature_version,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 
@@ -141,6 +142,7 @@ class ConcurrencyLimit:
             async with spool.body(scope, receive, client) as file:
                 if file is not None:
                     await self._begin(client)
+                    scope = with_length(scope, os.fstat(file.fileno()).st_size)
                     await self._respond({**scope, BODY: file}, b"", receive, send, client, None)
         except ChatError as error:
             metrics.HTTP_REFUSED.labels(error.code).inc()
@@ -155,6 +157,7 @@ class ConcurrencyLimit:
             content = await self._body(scope, receive, body)
             if content is not None:
                 await self._begin(client)
+                scope = with_length(scope, sum(map(len, content)))
                 if self._is_piece(scope):
                     scope, content = {**scope, BODY: ChunkedBody(content)}, []
         except ChatError as error:
@@ -343,6 +346,15 @@ def _digest(credential: bytes) -> str:
 def content_length(scope: Scope) -> int:
     length = dict(scope["headers"]).get(b"content-length", b"")
     return int(length) if length.isdigit() and len(length) < 20 else 0
+
+
+def with_length(scope: Scope, size: int) -> Scope:
+    """Declare the length of a body that has arrived. Django takes a body without one for an empty one, and
+    clients that send in chunks don't say it."""
+    if content_length(scope) == size:
+        return scope
+    others = [each for each in scope["headers"] if each[0] != b"content-length"]
+    return {**scope, "headers": [*others, (b"content-length", b"%d" % size)]}
 
 
 def replay_body(body: bytes, receive: Receive) -> Receive:

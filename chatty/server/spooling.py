@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import IO
 
+from chatty.common.disk import error_of_disk
 from chatty.common.errors import ChatError
 from chatty.server.asgi_types import Receive, Scope
 from chatty.server.fair_queue import Client
@@ -100,7 +101,7 @@ class Spool:
     ) -> AsyncIterator[IO[bytes] | None]:
         """Receive the body into a file without a name. Yields None if the client has disconnected.
 
-        Raises ChatError: as `require_sender`, too_big, busy, invalid, storage_full.
+        Raises ChatError: as `require_sender`, too_big, busy, invalid, storage_full, unavailable.
         """
         await self.require_sender(scope)
         if self._count >= AT_ONCE_MAX or any(self._of[n] >= OF_CLIENT_MAX for n in client.names):
@@ -113,8 +114,8 @@ class Spool:
                     self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
                     file = opened.enter_context(tempfile.TemporaryFile(dir=self.directory))
                     whole = await self._receive(receive, file)
-                except OSError:
-                    raise ChatError("storage_full") from None
+                except OSError as error:
+                    raise error_of_disk(error) from error
                 yield file if whole else None
         finally:
             self._count -= 1

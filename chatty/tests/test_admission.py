@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
+import re
 
 import pytest
 
 from chatty.server.admission import ConcurrencyLimit
 from chatty.server.proxy_headers import apply_proxy_headers
 from chatty.server.router import Router
+from chatty.server.spooling import BODY, Spool
 
 PROXY = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")]
 
@@ -243,6 +245,61 @@ async def test_large_bodies_get_413_with_and_without_content_length():
     await asyncio.gather(announced.task, streamed.task, fitting.task)
     assert [announced.status, streamed.status, fitting.status] == [413, 413, 200]
     assert slow.bodies == [b"x" * 1000]
+
+
+@pytest.mark.parametrize("headers", [[("transfer-encoding", "chunked")], []])
+async def test_a_body_in_chunks_gets_its_length(headers, tmp_path):
+    """Django takes a form without a length for an empty one."""
+    seen = []
+
+    async def application(scope, receive, send):
+        body = scope[BODY].read() if BODY in scope else (await receive())["body"]
+        seen.append((header(scope, "content-length"), body))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def anyone(scope):
+        pass
+
+    spool = Spool(
+        paths=re.compile("/form/"),
+        directory=tmp_path,
+        size_min=10,
+        size_max=100,
+        body_seconds=5,
+        require_sender=anyone,
+    )
+    door = bound(application, spool=spool)
+    given = [("content-type", "multipart/form-data; boundary=x"), *headers]
+    for path in ("/", "/form/"):
+        await Line(door, chunks=[b"one ", b"two"], path=path, headers=given).task
+    assert seen == [(["7"], b"one two")] * 2
+
+
+@pytest.mark.parametrize(("number", "status"), [(28, 507), (5, 503)])
+async def test_a_disk_that_fails_is_said(number, status, tmp_path, monkeypatch):
+    def fails(**given):
+        raise OSError(number, "of the disk")
+
+    async def anyone(scope):
+        pass
+
+    monkeypatch.setattr("tempfile.TemporaryFile", fails)
+    spool = Spool(
+        paths=re.compile("/form/"),
+        directory=tmp_path,
+        size_min=10,
+        size_max=100,
+        body_seconds=5,
+        require_sender=anyone,
+    )
+    line = Line(
+        bound(Slow(), spool=spool),
+        path="/form/",
+        headers=[("content-type", "multipart/form-data; boundary=x")],
+    )
+    await line.task
+    assert line.status == status
 
 
 async def test_upload_paths_accept_a_few_large_bodies_at_once():

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from accounts.models import User
 from chatty.common import timestamps
 from chatty.common.errors import ChatError
-from chatty.common.limiter import limiter
+from chatty.common.spending import spending
 from conversations import access, permissions
 from conversations.actions.log import write_notice
 from conversations.actions.ownership import find_next_owner, set_role
@@ -85,19 +85,13 @@ def add_members(user: User, conversation_id: int, user_ids: Iterable[int]) -> li
 def take_additions(user: User, number: int) -> Iterator[None]:
     """Count added people against the user's daily limit. If the block raises ChatError, they don't count.
 
-    Call this outside the transaction: the limiter may have to wait for Redis, which must not happen while
-    a lock is held. Raises ChatError("slow_down").
+    Call this outside the transaction. Raises ChatError("slow_down").
     """
     if not number:
         yield
         return
-    key = str(user.pk)
-    limiter.check("additions", key, number)
-    try:
+    with spending("additions", str(user.pk), number):
         yield
-    except ChatError:
-        limiter.put_back("additions", key, number)
-        raise
 
 
 @in_transaction

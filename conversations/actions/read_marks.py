@@ -56,14 +56,24 @@ def mark_unread(user: User, conversation_id: int, seq: int) -> Membership:
 
 @in_transaction
 def set_level(user: User, conversation_id: int, level: str) -> Membership:
-    """Set the notification level: all, mentions, nothing. Raises ChatError: invalid, not_found."""
-    if level not in Membership.Level.values:
+    """Set the notification level: all, mentions, nothing; or UNMUTED.
+
+    Raises ChatError: invalid, not_found.
+    """
+    if level not in (*Membership.Level.values, Membership.UNMUTED):
         raise ChatError("invalid", fields={"level": [_("Unknown notification level.")]})
     membership = access.member_of(user, conversation_id)
+    is_muted = membership.level == Membership.Level.NOTHING
+    if level == Membership.UNMUTED:
+        level = membership.former_level if is_muted else membership.level
     if membership.level == level:
         return membership
+    if not is_muted:
+        membership.former_level = membership.level
     membership.level = level
-    Membership.objects.filter(pk=membership.pk).update(level=level, clock=F("clock") + 1)
+    Membership.objects.filter(pk=membership.pk).update(
+        level=level, former_level=membership.former_level, clock=F("clock") + 1
+    )
     publisher.publish_after_commit(MembershipChanged(user.pk, conversation_id, "level"))
     return membership
 

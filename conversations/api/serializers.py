@@ -168,7 +168,7 @@ class Leaving(StrictSerializer):
 
 
 class LevelChange(StrictSerializer):
-    level = StrictChoice(Membership.Level.choices)
+    level = StrictChoice([*Membership.Level.choices, (Membership.UNMUTED, "as before `nothing`")])
 
 
 class ReadMark(StrictSerializer):

@@ -35,7 +35,7 @@ class File(models.Model):
 
     class Kind(models.TextChoices):
         IMAGE = "image", _("Picture")
-        AUDIO = "audio", _("Sound")
+        AUDIO = "audio", _("Audio")
         VIDEO = "video", _("Video")
         TEXT = "text", _("Text")
         FILE = "file", _("Other file")
@@ -53,10 +53,6 @@ class File(models.Model):
     # As it was announced, and what is stored: a picture loses its metadata.
     size = models.PositiveBigIntegerField(_("size"))
     stored_size = models.PositiveBigIntegerField(null=True)
-    # As the client said, which is trusted with nothing.
-    declared_type = models.CharField(
-        max_length=limits.DECLARED_TYPE_MAX, blank=True, default="", editable=False
-    )
     created_at = models.DateTimeField(_("uploaded"))
     expires_at = models.DateTimeField(_("kept until, unless it is sent"))
     # All bytes have arrived and are stored. Before that, the fields below were set.
@@ -88,7 +84,9 @@ class File(models.Model):
         verbose_name = _("file")
         verbose_name_plural = _("files")
         constraints = [
-            models.UniqueConstraint(fields=["owner", "key"], name="file_key_once"),
+            models.UniqueConstraint(
+                fields=["owner", "key"], condition=Q(removed_at=None), name="file_key_once"
+            ),
             models.CheckConstraint(
                 condition=Q(message=None, conversation=None)
                 | Q(message__isnull=False, conversation__isnull=False, completed_at__isnull=False),

@@ -17,7 +17,7 @@ _REMOVED = re.compile(
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _SEPARATORS = re.compile(r"[/\\]")
 _REPLACED = re.compile(r'[<>:"|?*]')  # Windows can't save these
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?=\.|\Z)", re.IGNORECASE)
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?= *(?:\.|\Z))", re.IGNORECASE)
 _EXTENSION = re.compile(r"\.[^.\s]{1,15}\Z")
 _UNNAMED = "file"
 

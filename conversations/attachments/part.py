@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -10,12 +11,12 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from chatty.common.errors import ChatError, Sentence
-from conversations import capabilities
+from conversations import capabilities, limits
 from conversations.attachments import wire
 from conversations.attachments.actions import removing, uploading
 from conversations.attachments.models import File, is_id
 from conversations.attachments.rules import SEND_FILES
-from conversations.content import FileReference
+from conversations.content import FileReference, too_many_files
 from conversations.models import Message
 
 
@@ -69,10 +70,19 @@ class FilesPart:
     def from_form(
         self, user: User, key: str, files: Sequence[UploadedFile]
     ) -> tuple[FileReference, ...]:
+        if len(files) > limits.FILES_MAX:  # before any of them is stored
+            raise too_many_files()
+        key = limits.valid_key(key)
+        # A form that is sent twice uploads its files once.
+        keys = [_digest(f"{key} {number}") for number in range(len(files))]
         return tuple(
-            FileReference(uploading.upload_whole(user, key=f"{key[:60]}-{number}", file=file).pk)
-            for number, file in enumerate(files)
+            FileReference(uploading.upload_whole(user, key=key_of_file, file=file).pk)
+            for key_of_file, file in zip(keys, files, strict=True)
         )
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _error(code: str, detail: Sentence | None = None) -> ChatError:

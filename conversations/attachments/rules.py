@@ -11,6 +11,7 @@ from chatty.common.errors import ChatError
 from conversations import permissions
 from conversations.attachments import limits
 from conversations.attachments.models import File
+from conversations.models import Instance
 from conversations.permissions import Action, Grant
 
 SEND_FILES = Action(
@@ -50,5 +51,8 @@ def require_room(user: User, size: int) -> None:
     own, total = settings.FILES_PERSON_MB, settings.FILES_TOTAL_MB
     if own and used_by(user) + size > own * MEGABYTE:
         raise ChatError("quota_reached")
-    if total and used_in_total() + size > total * MEGABYTE:
-        raise ChatError("storage_full")
+    if total:
+        # One upload at a time, of all people. Those that are committed while this waits count.
+        Instance.objects.select_for_update(no_key=True).filter(pk=1).first()
+        if used_in_total() + size > total * MEGABYTE:
+            raise ChatError("storage_full")

@@ -8,7 +8,6 @@ any other storage of Django (FILES_URL).
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import shutil
@@ -20,10 +19,13 @@ from django.conf import settings
 from django.core.files import File as DjangoFile
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
+from chatty.common.disk import error_of_disk
 from chatty.common.errors import ChatError
+from conversations.attachments import limits
 
 COPIED = 1024 * 1024  # bytes at a time
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Beside an upload: a picture without metadata, a picture from a bucket, and thumbnails.
+SCRATCH = (".clean", ".original", *(f".{size}" for size in limits.THUMBNAILS))
 
 
 class LocalStorage(FileSystemStorage):
@@ -44,6 +46,12 @@ class LocalStorage(FileSystemStorage):
             source.unlink()
             return
         self._put(source, target)
+
+    def delete(self, name: str) -> None:
+        super().delete(name)
+        # Of a process that was killed while it copied.
+        path = Path(self.path(name))
+        path.with_name(f".{path.name}").unlink(missing_ok=True)
 
     def _put(self, source: Path, target: Path) -> None:
         if self.file_permissions_mode is not None:
@@ -72,19 +80,24 @@ def offset_of(file_id: str) -> int:
 
 @contextlib.contextmanager
 def writing(file_id: str) -> Iterator[None]:
-    """Let only one request add to an upload. Raises ChatError: busy while another does, storage_full.
+    """Let only one thread, of all processes, change what is stored of a file. Raises ChatError: busy while
+    another does, storage_full, unavailable.
 
     The lock has a file of its own, because that of the upload is moved when it is complete.
     """
-    path = _lock_path(file_id)
+    path = part_path(f"{file_id}.lock")
     with contextlib.ExitStack() as opened:
         with translate_errors():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             file = opened.enter_context(path.open("ab"))
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            # Another request may just have released and removed it.
+            if not os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                raise BlockingIOError
+        except (BlockingIOError, FileNotFoundError):
             raise ChatError("busy", retry_after=1) from None
+        opened.callback(path.unlink, missing_ok=True)
         yield
 
 
@@ -97,43 +110,47 @@ def append(file_id: str, chunks: Iterable[bytes]) -> None:
                 left = left[file.write(left) :]
 
 
-def _lock_path(file_id: str) -> Path:
-    return part_path(f"{file_id}.lock")
-
-
 @contextlib.contextmanager
 def translate_errors() -> Iterator[None]:
-    """Raise ChatError if there is no space, or if the storage can't be reached."""
+    """Raise ChatError if there is no space, or if the disk can't be reached."""
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
-            raise ChatError("storage_full") from error
-        raise ChatError("unavailable", retry_after=5) from error
+        raise error_of_disk(error) from error
+
+
+@contextlib.contextmanager
+def _reached() -> Iterator[None]:
+    """As translate_errors(), for any library of any service. FileNotFoundError means what it says."""
+    try:
+        yield
+    except (FileNotFoundError, ChatError):
+        raise
+    except Exception as error:
+        told = getattr(error, "response", None)  # of S3
+        if isinstance(told, dict) and told.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
+            raise FileNotFoundError from error
+        raise error_of_disk(error) from error
 
 
 def keep(path: Path, name: str) -> None:
     """Move a complete file into the storage. Raises ChatError("storage_full" | "unavailable"); then it stays
     where it was, and nothing of it is stored."""
     storage: Any = files()
-    with translate_errors():
-        if isinstance(storage, LocalStorage):
+    if isinstance(storage, LocalStorage):
+        with translate_errors():
             storage.put(path, name)
-            return
-        try:
-            with path.open("rb") as source:
-                storage.save(name, DjangoFile(source, name))
-        except OSError:
-            raise
-        except Exception as error:  # of any library of any service
-            raise ChatError("unavailable", retry_after=5) from error
-        path.unlink(missing_ok=True)
+        return
+    with _reached(), path.open("rb") as source:
+        storage.save(name, DjangoFile(source, name))
+    path.unlink(missing_ok=True)
 
 
 def remove(*names: str) -> None:
-    """Remove objects, which may be missing. Raises what the storage raises."""
+    """Remove objects, which may be missing. Raises ChatError("unavailable")."""
     for name in names:
-        files().delete(name)
+        with _reached(), contextlib.suppress(FileNotFoundError):
+            files().delete(name)
 
 
 def is_local() -> bool:
@@ -141,24 +158,22 @@ def is_local() -> bool:
 
 
 def exists(name: str) -> bool:
-    return bool(files().exists(name))
+    """Raises ChatError("unavailable")."""
+    with _reached():
+        return bool(files().exists(name))
 
 
 def remove_part(file_id: str) -> None:
     """Remove what has arrived of an upload, and what was made of it."""
-    part_path(file_id).unlink(missing_ok=True)
-    part_path(f"{file_id}.clean").unlink(missing_ok=True)
-
-
-def remove_lock(file_id: str) -> None:
-    """For an upload to which nothing can be added any more."""
-    _lock_path(file_id).unlink(missing_ok=True)
+    for end in ("", *SCRATCH):
+        part_path(f"{file_id}{end}").unlink(missing_ok=True)
 
 
 def open_stored(name: str) -> IO[bytes]:
-    """Open an object for reading. Raises FileNotFoundError, and what the storage raises."""
-    opened: Any = files().open(name, "rb")
-    return opened  # type: ignore[no-any-return]
+    """Open an object for reading. Raises FileNotFoundError, and ChatError("unavailable")."""
+    with _reached():
+        opened: Any = files().open(name, "rb")
+        return opened  # type: ignore[no-any-return]
 
 
 def open_range(name: str, start: int, length: int) -> IO[bytes]:
@@ -170,15 +185,36 @@ def open_range(name: str, start: int, length: int) -> IO[bytes]:
     if hasattr(storage, "bucket") and length:
         where = f"bytes={start}-{start + length - 1}"
         key = storage._normalize_name(name)
-        body: Any = storage.bucket.Object(key).get(Range=where)["Body"]
-        return body  # type: ignore[no-any-return]
+        with _reached():
+            body: Any = storage.bucket.Object(key).get(Range=where)["Body"]
+            return body  # type: ignore[no-any-return]
     opened = open_stored(name)
     opened.seek(start)
     return opened
 
 
+@contextlib.contextmanager
+def local_copy(name: str, scratch: Path) -> Iterator[Path]:
+    """The path of an object, of a copy in `scratch` if it isn't on this machine.
+
+    Raises as open_stored() does, and ChatError("storage_full").
+    """
+    storage: Any = files()
+    if isinstance(storage, LocalStorage):
+        yield Path(storage.path(name))
+        return
+    try:
+        with _reached(), open_range(name, 0, size_of(name)) as source, scratch.open("wb") as target:
+            shutil.copyfileobj(source, target, COPIED)
+        yield scratch
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
 def size_of(name: str) -> int:
-    return int(files().size(name))
+    """Raises as open_stored() does."""
+    with _reached():
+        return int(files().size(name))
 
 
 def sync(path: Path) -> None:

@@ -10,8 +10,9 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from chatty.common.errors import ChatError
-from chatty.common.limiter import limiter
+from chatty.common.limiter import bucket, limiter
 from chatty.common.link_tokens import hash_token
+from chatty.common.spending import spending
 from chatty.common.text import clean_note
 from conversations import access, protocol, publisher
 from conversations.actions.members import add_membership
@@ -66,10 +67,12 @@ def revoke_link(user: User, conversation_id: int) -> None:
 
 def find_link(user: User, token: str) -> JoinLink:
     """Return the link of an address. Raises ChatError("not_found" | "slow_down")."""
+    guesses = [bucket("join_links", str(user.pk))]
+    limiter.take(guesses)  # before, or the limit would only be for those that are wrong
     link = queries.link_by_token(token)
     if link is None:
-        limiter.check("join_links", str(user.pk))  # guessing
         raise ChatError("not_found")
+    limiter.put_back_all(guesses)
     return link
 
 
@@ -84,8 +87,8 @@ def ask_to_join(user: User, token: str, note: str = "") -> JoinRequest:
     existing = queries.request_by(user, link.conversation_id)
     if existing is not None and existing.state == _State.WAITING:
         return existing
-    limiter.check("join_requests", str(user.pk))
-    return _ask(user, link.conversation_id, link.token_hash, note)
+    with spending("join_requests", str(user.pk)):
+        return _ask(user, link.conversation_id, link.token_hash, note)
 
 
 @in_transaction

@@ -44,6 +44,11 @@ class Migration(migrations.Migration):
             name="favourite",
             field=models.BooleanField(db_default=False, default=False),
         ),
+        migrations.AddField(
+            model_name="membership",
+            name="former_level",
+            field=models.CharField(db_default="all", default="all", editable=False, max_length=8),
+        ),
         migrations.AddConstraint(
             model_name="conversation",
             constraint=models.CheckConstraint(

@@ -21,6 +21,8 @@ class Membership(models.Model):
         MENTIONS = "mentions", _("mentions only")
         NOTHING = "nothing", _("nothing")
 
+    UNMUTED = "unmuted"  # accepted in place of a level: what it was before NOTHING
+
     conversation = models.ForeignKey(
         Conversation, on_delete=models.CASCADE, related_name="memberships"
     )
@@ -31,6 +33,10 @@ class Membership(models.Model):
     joined_at = models.DateTimeField()
     last_read_seq = models.PositiveBigIntegerField(default=0)
     level = models.CharField(max_length=8, choices=Level, default=Level.ALL)
+    # What it was before NOTHING.
+    former_level = models.CharField(
+        max_length=8, default=Level.ALL, db_default=Level.ALL, editable=False
+    )
     favourite = models.BooleanField(default=False, db_default=False)
     # Added by someone else and not opened yet. These have their own limits, so that being added never
     # uses up the limit for conversations that people create and join themselves. The default is in the

@@ -19,6 +19,19 @@ SIGN_UP = {"name": "Mina", "email": "mina@example.org", "password": "seven slow 
 FORM = {"name": "Harbour", "welcome": "Ask Ann anything.", "sign_up": "open", "conversation": ""}
 
 
+def form_fields(page) -> dict[str, str]:
+    """Return what a browser sends if nothing is changed."""
+    form = one(page, "main form.form")
+    chosen = form.select("input:not([type=radio]), input[checked]")
+    fields = {str(each["name"]): str(each.get("value", "")) for each in chosen}
+    for each in form.select("textarea"):
+        fields[str(each["name"])] = each.text.removeprefix("\n")
+    for each in form.select("select"):
+        option = each.select_one("option[selected]")
+        fields[str(each["name"])] = str(option["value"]) if option else ""
+    return fields
+
+
 @pytest.fixture
 def root(rita) -> Client:
     rita.is_staff = rita.is_superuser = True
@@ -59,6 +72,24 @@ def test_name_welcome_text_and_policy_are_stored(root, open_group):
     installation.forget()
     assert words(one(root.get(PAGE), ".sidebar__brand")) == "Harbour"
     assert words(one(Client().get("/sign-up/"), "h1")) == "Join Harbour"
+
+
+def test_only_what_was_changed_on_the_page_is_saved(root, open_group):
+    """Two administrators have the page open, and each changes something else."""
+    root.post(PAGE, FORM)
+    pages = []
+    for _ in range(2):
+        installation.forget()
+        pages.append(form_fields(root.get(PAGE)))
+    first, second = pages
+    root.post(PAGE, {**first, "name": "Pier", "conversation": open_group.pk})
+    installation.forget()
+    root.post(PAGE, {**second, "welcome": "Ask Bob."})
+    row = InstallationSettings.objects.get()
+    assert (row.name, row.welcome, row.sign_up) == ("Pier", "Ask Bob.", "open")
+    assert Instance.objects.get().welcome_id == open_group.pk
+    root.post(PAGE, {**second, "name": ""})
+    assert InstallationSettings.objects.get().name == ""
 
 
 def test_environment_wins_and_is_shown_as_fixed(root, settings):

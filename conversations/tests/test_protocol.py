@@ -105,9 +105,13 @@ def test_frame_size_is_limited():
 def test_longest_message_fits_into_every_size(character):
     """However it is encoded: escaped in JSON, in a form, as the HTML of plain text."""
     body = character * limits.BODY_MAX
+    file = {"upload": "f" * 32, "alt": character * limits.ALT_MAX}
+    files = [file] * limits.FILES_MAX
     frame = {"type": "send", "conversation": 2**63 - 1, "key": "k" * 64, "body": body}
-    assert len(json.dumps(frame)) <= protocol.FRAME_MAX
-    form = urlencode({"key": "k" * 64, "csrfmiddlewaretoken": "t" * 64, "body": body})
+    assert len(json.dumps({**frame, "files": files})) <= protocol.FRAME_MAX
+    encoded = json.dumps(files, ensure_ascii=False)
+    fields = {"key": "k" * 64, "csrfmiddlewaretoken": "t" * 64, "body": body, "files": encoded}
+    form = urlencode(fields)
     assert len(form) <= protocol.FRAME_MAX <= settings.HTTP_BODY_MAX
     assert len(markdown._plain(body).html.encode()) <= limits.HTML_MAX
 

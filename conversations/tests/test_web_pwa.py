@@ -189,6 +189,26 @@ def test_direct_message_offers_all_or_nothing():
     assert direct.initial == {"level": "all"}
 
 
+def test_unmuting_brings_the_former_level_back(alices, alice, api_of, pair):
+    def level() -> str:
+        return Membership.objects.get(user=alice, conversation=pair).level
+
+    for former in ("mentions", "all"):
+        actions.set_level(alice, pair.pk, former)
+        for _ in range(2):
+            actions.set_level(alice, pair.pk, "nothing")
+        form = one(alices.get(f"/c/{pair.pk}/"), "form[data-toggle=level]")
+        assert values(form, "[name=level]") == ["unmuted"]
+        for _ in range(2):
+            alices.post(form["action"], {"level": "unmuted"})
+            assert level() == former
+    # In the API, and of a conversation that was muted by a process of the previous version.
+    Membership.objects.update(level="nothing", former_level="all")
+    url = reverse("api:level", args=[pair.pk])
+    answer = api_of(alice).patch(url, {"level": "unmuted"}, content_type="application/json")
+    assert answer.json()["level"] == "all"
+
+
 @pytest.mark.parametrize(
     ("level", "body", "quiet", "called"),
     [

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils.formats import number_format
 
-SIDE = 420  # CSS pixels: the longer side of a picture or film in a message
+SIDE = 420  # CSS pixels: the longer side of a picture or video in a message
 _EXTENSION = re.compile(r"\.([A-Za-z0-9]{1,5})\Z")
 
 

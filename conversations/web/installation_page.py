@@ -35,6 +35,9 @@ PERMISSION = "accounts.change_installationsettings"
 
 
 class InstallationForm(forms.Form):
+    """It sends what each field was when the page was loaded, so that only what someone has changed is saved:
+    the other fields may have been changed by another administrator since."""
+
     name = ShortField(
         label=gettext_lazy("Name"),
         max_length=INSTALLATION_NAME_MAX,
@@ -63,6 +66,8 @@ class InstallationForm(forms.Form):
         super().__init__(data, initial=initial)
         listed = [(str(each.pk), each.name) for each in actions.welcome_choices()]
         self.fields["conversation"].choices = [("", _("None")), *listed]  # type: ignore[attr-defined]
+        for field in self.fields.values():
+            field.show_hidden_initial = True
         if settings.SIGN_UP:
             del self.fields["sign_up"]
 
@@ -92,11 +97,10 @@ def installation(request: HttpRequest) -> HttpResponse:
 def _save(form: InstallationForm) -> ChatError | None:
     if not form.is_valid():
         return ChatError("invalid")
-    given = dict(form.cleaned_data)
-    conversation = given.pop("conversation")
+    given = {name: form.cleaned_data[name] for name in form.changed_data}
     try:
-        if "conversation" in form.changed_data:
-            actions.set_welcome(parse_id(conversation, least=1))
+        if "conversation" in given:
+            actions.set_welcome(parse_id(given.pop("conversation"), least=1))
         account_actions.change_installation(**given)
     except ChatError as error:
         add_form_error(form, error)

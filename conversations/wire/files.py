@@ -24,10 +24,11 @@ class FileOut(msgspec.Struct, frozen=True):
     ]
     type: Annotated[str, msgspec.Meta(description="The media type, found from its bytes.")]
     alt: Annotated[str, msgspec.Meta(description="What a picture shows, as its author wrote it.")]
-    width: Annotated[int | None, msgspec.Meta(description="Of pictures and films, in pixels.")]
+    width: Annotated[int | None, msgspec.Meta(description="Of pictures and videos, in pixels.")]
     height: int | None
     duration: Annotated[
-        float | None, msgspec.Meta(description="Of sound and films, in seconds, where it is known.")
+        float | None,
+        msgspec.Meta(description="Of audio and videos, in seconds, where it is known."),
     ]
     url: Annotated[str, msgspec.Meta(description="For members of the conversation only.")]
     thumbnail: Annotated[

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import random
+import signal
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, Playwright, Route, expect
+from playwright.sync_api import Error, Locator, Page, Playwright, Route, expect
 
 from tests.browser import chromium
 from tests.browser.conftest import Visit, Visitor
@@ -167,15 +171,7 @@ def test_upload_that_was_interrupted_arrives_once_and_whole(visit: Visit, room: 
     visitor = visit(room.server, "Alice")
     line = Line(visitor)
     alice = enter(visitor, room)
-    held: list[Route] = []
-
-    def hold_later_pieces(route: Route) -> None:
-        if route.request.method == "PATCH" and route.request.headers["upload-offset"] != "0":
-            held.append(route)
-        else:
-            route.continue_()
-
-    alice.route("**/api/uploads/*/", hold_later_pieces)
+    held = hold_later_pieces(alice)
     whole = noise(2_000_000)
     choose(alice, backup_bin=whole, small_txt=b"beside it")
     expect(tray(alice)).to_have_count(2)
@@ -200,6 +196,80 @@ def test_upload_that_was_interrupted_arrives_once_and_whole(visit: Visit, room: 
     assert [each["size"] for each in files] == [len(whole), 9]
     assert download(room.bob, files[0]["url"]) == whole
     visitor.allow("404")
+
+
+def hold_later_pieces(page: Page) -> list[Route]:
+    """Let the first piece of each upload through, and hold the others."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if route.request.method == "PATCH" and route.request.headers["upload-offset"] != "0":
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/api/uploads/*/", hold)
+    return held
+
+
+@pytest.fixture
+def start_browser(
+    playwright: Playwright, room: Room, tmp_path: Path
+) -> Iterator[Callable[[], Visitor]]:
+    """start_browser() starts a browser of Alice, each time with the same files on the disk."""
+    visitors: list[Visitor] = []
+
+    def start() -> Visitor:
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path,
+            executable_path=chromium.find(playwright.chromium.executable_path),
+            args=chromium.ARGUMENTS,
+        )
+        visitors.append(Visitor(room.server, context, context.pages[0]))
+        visitors[-1].watch(visitors[-1].page)
+        visitors[-1].be("Alice")
+        return visitors[-1]
+
+    yield start
+    for visitor in visitors:
+        with contextlib.suppress(Error):  # of one that was killed
+            visitor.context.close()
+    assert [each.complaints() for each in visitors] == [[]] * len(visitors)
+
+
+def kill_browser(directory: Path) -> None:
+    """kill -9 all processes of the browser with this directory."""
+    killed = []
+    for told in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # one that has ended
+            if f"--user-data-dir={directory}\0".encode() in told.read_bytes():
+                os.kill(int(told.parent.name), signal.SIGKILL)
+                killed.append(told)
+    assert killed
+
+
+@pytest.mark.long
+def test_browser_that_is_killed_in_the_middle_of_ten_uploads_sends_each_once(
+    start_browser: Callable[[], Visitor], room: Room, tmp_path: Path
+) -> None:
+    alice = enter(start_browser(), room)
+    held = hold_later_pieces(alice)
+    contents = {f"file{number}_bin": noise(400_000 + number) for number in range(10)}
+    choose(alice, **contents)
+    expect(tray(alice)).to_have_count(10)
+    write(alice, "Ten files")
+    expect(alice.locator(".message--pending")).to_have_count(1)
+    eventually(lambda: stored_files(alice) == 10)
+    wait_for_held(alice, held)
+    assert files_of(room) == []
+    kill_browser(tmp_path)
+
+    again = enter(start_browser(), room)
+    expect(again.locator("#messages > .message[id] .message__body")).to_have_text("Ten files")
+    ((*files,),) = files_of(room)
+    assert [each["name"] for each in files] == [f"file{number}.bin" for number in range(10)]
+    assert [download(room.bob, each["url"]) for each in files] == list(contents.values())
+    eventually(lambda: stored_files(again) == 0)
 
 
 def test_files_are_attached_without_a_connection(visit: Visit, room: Room) -> None:

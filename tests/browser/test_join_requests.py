@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
-from tests.browser.rooms import Room
+from tests.browser.rooms import Room, enter
 from tests.installations import ChatServer
 
 pytestmark = pytest.mark.browser
@@ -23,18 +23,18 @@ def link_of(room: Room) -> str:
 def test_question_and_answer_are_live(server: ChatServer, room: Room, visit: Visit):
     path = link_of(room)
     admin, asker = visit(server, "Alice"), visit(server, "Carol")
-    admin.goto(f"/c/{room.id}/")
+    enter(admin, room)
     number = admin.page.locator("[data-join-requests]")
     expect(number).to_be_hidden()
+    admin.page.locator("[data-pane=members]").click()
+    pane = admin.page.locator("#details")
+    expect(pane).to_contain_text("Link to ask to join")
 
     asker.goto(path)
     asker.page.get_by_label("Why would you like to join?").fill("I know the tides.")
     asker.page.get_by_role("button", name="Ask to join").press("Enter")
     expect(asker.page.get_by_text("Your request was sent. The admins will decide.")).to_be_visible()
     expect(number).to_have_text("Requests to join: 1")
-
-    admin.page.locator("[data-pane=members]").click()
-    pane = admin.page.locator("#details")
     expect(pane).to_contain_text("I know the tides.")
     pane.get_by_role("button", name="Accept Carol").press("Enter")
     asker.page.wait_for_url(f"**/c/{room.id}/")

@@ -23,7 +23,7 @@ class Examined:
 
 
 def examine(path: Path, name: str) -> Examined:
-    """Raises ChatError: bad_file, busy, storage_full, unavailable."""
+    """Raises ChatError: bad_file, storage_full, unavailable."""
     with storage.translate_errors():
         size = path.stat().st_size
         with path.open("rb") as source:
@@ -31,8 +31,8 @@ def examine(path: Path, name: str) -> Examined:
             found = detection.detect(head, name, whole=size <= len(head))
             if found.kind in ("audio", "video"):
                 clip = clips.measure(source, found.type, size)
-                is_sound = found.type == "video/mp4" and not clip.has_film
-                kind, media_type = ("audio", "audio/mp4") if is_sound else found
+                is_audio = found.type == "video/mp4" and not clip.has_video
+                kind, media_type = ("audio", "audio/mp4") if is_audio else found
                 return Examined(path, kind, media_type, clip.width, clip.height, clip.duration)
         if found.kind != "image":
             return Examined(path, *found)

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import timedelta
 
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from chatty.common.errors import ChatError
 from chatty.jobs import queue, upkeep
 from conversations.attachments import storage
 from conversations.attachments.models import File
@@ -22,27 +23,40 @@ def release(message_ids: Collection[int]) -> None:
 
 
 def mark(rows: QuerySet[File]) -> int:
-    """Remove files. The key is free for another upload."""
-    number = rows.update(
-        removed_at=timezone.now(), message=None, conversation=None, alt="", key=F("id")
-    )
+    """Remove files. Their keys are free for other uploads."""
+    number = rows.update(removed_at=timezone.now(), message=None, conversation=None, alt="")
     if number:
         queue.enqueue(_REMOVE, key="")
     return number
 
 
-def _remove_bytes() -> list[str]:
-    """Remove the bytes of some files, outside of a transaction. Returns whose."""
-    rows = list(File.objects.filter(removed_at__isnull=False)[: upkeep.BATCH])
-    for file in rows:
-        storage.remove_part(file.pk)
-        storage.remove_lock(file.pk)
-        storage.remove(*file.stored_names)
-    return [file.pk for file in rows]
+def _remove_bytes() -> tuple[list[str], bool]:
+    """Remove the bytes of some files, outside of a transaction. Returns whose, and whether to go on soon.
+
+    A file to which a request is adding, or whose thumbnails are being made, has its turn later: what those
+    store would be left.
+    """
+    ids = File.objects.filter(removed_at__isnull=False).order_by("removed_at", "pk")
+    gone = []
+    marked = list(ids[: upkeep.BATCH])
+    for file in marked:
+        try:
+            with storage.writing(file.pk):
+                storage.remove_part(file.pk)
+                storage.remove(*file.stored_names)
+        except ChatError as error:
+            if error.code != "busy":
+                raise
+        else:
+            gone.append(file.pk)
+    return gone, len(gone) < len(marked)
 
 
-def _remove_rows(gone: list[str]) -> queue.Again | None:
+def _remove_rows(removed: tuple[list[str], bool]) -> queue.Again | None:
+    gone, some_are_left = removed
     File.objects.filter(pk__in=gone).delete()
+    if some_are_left:
+        return queue.again(1.0)
     return queue.again() if len(gone) == upkeep.BATCH else None
 
 

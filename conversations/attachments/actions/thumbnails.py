@@ -22,24 +22,35 @@ def make_later(file: File) -> None:
 
 def _make(file_id: str) -> bool:
     """Store the thumbnails of a picture, outside of a transaction. Returns False if it has none."""
-    file = File.objects.filter(pk=file_id, removed_at=None).first()
-    if file is None:
-        return False
-    scratch = storage.part_path(f"{file_id}.thumbnail")
-    try:
-        for size, side in limits.THUMBNAILS.items():
-            with storage.open_stored(file.stored_name) as source, scratch.open("wb") as target:
-                pictures.write_thumbnail(source, file.type, side, target)
-            storage.remove(file.thumbnail_name(size))  # of an earlier attempt
-            storage.keep(scratch, file.thumbnail_name(size))
-    except ChatError as error:
-        if error.code != "bad_file":
-            raise
-        logger.warning("A picture can't be decoded: %s", file_id)
-        return False
-    finally:
-        scratch.unlink(missing_ok=True)
+    # Nothing removes its bytes at the same time, or the thumbnails would be left.
+    with storage.writing(file_id):
+        file = File.objects.filter(pk=file_id, removed_at=None).first()
+        if file is None:
+            return False
+        try:
+            _store(file)
+        except FileNotFoundError:
+            logger.warning("A picture is missing: %s", file_id)
+            return False
+        except ChatError as error:
+            if error.code != "bad_file":
+                raise
+            logger.warning("A picture can’t be decoded: %s", file_id)
+            return False
+        finally:
+            storage.remove_part(file_id)
     return True
+
+
+def _store(file: File) -> None:
+    targets = {size: storage.part_path(f"{file.pk}.{size}") for size in limits.THUMBNAILS}
+    original = storage.part_path(f"{file.pk}.original")
+    with storage.local_copy(file.stored_name, original) as path:
+        sides = {limits.THUMBNAILS[size]: target for size, target in targets.items()}
+        pictures.make_thumbnails(path, file.type, sides)
+    for size, target in targets.items():
+        storage.remove(file.thumbnail_name(size))  # of an earlier attempt
+        storage.keep(target, file.thumbnail_name(size))
 
 
 def _note(made: bool, file_id: str) -> None:

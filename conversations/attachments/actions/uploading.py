@@ -16,8 +16,9 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from chatty.common.errors import ChatError
-from chatty.common.limiter import limiter
+from chatty.common.spending import spending
 from chatty.common.text import counted
+from chatty.common.upload_handler import require_received
 from conversations import limits as conversation_limits
 from conversations.actions.transactions import in_transaction
 from conversations.attachments import limits, rules, storage, wire
@@ -37,9 +38,7 @@ class WrongOffsetError(ChatError):
         self.offset = offset
 
 
-def begin(
-    user: User, *, key: str, name: str, size: int, declared_type: str = ""
-) -> tuple[File, bool]:
+def begin(user: User, *, key: str, name: str, size: int) -> tuple[File, bool]:
     """Announce an upload. Returns it, and False if it was announced before with this key.
 
     Raises ChatError: invalid, bad_text, empty, too_big, key_reused, slow_down, too_many, quota_reached,
@@ -51,9 +50,9 @@ def begin(
     known = _find_known(user, key, name, size)
     if known is not None:
         return known, False
-    limiter.check("uploads", str(user.pk))
     try:
-        return _create(user, key, name, size, declared_type[: limits.DECLARED_TYPE_MAX])
+        with spending("uploads", str(user.pk)):
+            return _create(user, key, name, size)
     except IntegrityError:  # the same request at the same time
         known = _find_known(user, key, name, size)
         if known is None:
@@ -81,7 +80,7 @@ def _find_known(user: User, key: str, name: str, size: int) -> File | None:
 
 
 @in_transaction
-def _create(user: User, key: str, name: str, size: int, declared_type: str) -> tuple[File, bool]:
+def _create(user: User, key: str, name: str, size: int) -> tuple[File, bool]:
     User.objects.select_for_update(no_key=True).get(pk=user.pk)
     known = _find_known(user, key, name, size)
     if known is not None:
@@ -93,7 +92,6 @@ def _create(user: User, key: str, name: str, size: int, declared_type: str) -> t
         key=key,
         name=name,
         size=size,
-        declared_type=declared_type,
         created_at=now,
         expires_at=now + limits.KEPT,
     )
@@ -146,13 +144,12 @@ def add_piece(user: User, file_id: str, offset: int, *piece: bytes) -> int:
             if error.code in ("storage_full", "bad_file"):
                 _abandon(file)
             raise
-    if arrived == file.size:
-        storage.remove_lock(file_id)
     return arrived
 
 
 def upload_whole(user: User, *, key: str, file: UploadedFile) -> File:
     """Store a file of a form, which has arrived completely. Raises ChatError as begin() and add_piece()."""
+    require_received(file)
     row, _created = begin(user, key=key, name=file.name or "", size=file.size or 0)
     offset = offset_of(row)
     source: IO[bytes] = file.file  # type: ignore[assignment]
@@ -204,7 +201,7 @@ def _complete(file: File) -> None:
         file.stored_size = found.path.stat().st_size
         file.save(update_fields=[*_FOUND])
         storage.keep(found.path, file.stored_name)
-        storage.remove_part(file.pk)
+    storage.remove_part(file.pk)
     _note_complete(file)
 
 

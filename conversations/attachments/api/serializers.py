@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from chatty.api.fields import StrictInt, StrictSerializer, StrictText
 from conversations.api.serializers import Key
-from conversations.attachments import limits
 
 
 class NewUpload(StrictSerializer):
@@ -17,7 +16,3 @@ class NewUpload(StrictSerializer):
         help_text="The name of the file. Folders and what can't be in a name are removed."
     )
     size = StrictInt(min_value=0, help_text="In bytes.")
-    type = StrictText(
-        default="",
-        help_text=f"Not used: the type is found from the bytes. At most {limits.DECLARED_TYPE_MAX}.",
-    )

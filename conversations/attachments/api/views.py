@@ -69,7 +69,6 @@ class UploadsView(ChatAPIView):
             key=given["key"],
             name=given["name"],
             size=given["size"],
-            declared_type=given["type"],
         )
         body = wire.upload_to_wire(file, 0 if created else uploading.offset_of(file))
         return Response(body, status.HTTP_201_CREATED if created else status.HTTP_200_OK)

@@ -1,4 +1,4 @@
-"""How long sound and films are, and how large films are, where their headers say it."""
+"""How long audio and videos are, and how large videos are, where their headers say it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _BOXES_MAX = 2_000
 
 
 class Clip(NamedTuple):
-    has_film: bool = True
+    has_video: bool = True
     width: int | None = None
     height: int | None = None
     duration: float | None = None
@@ -30,7 +30,7 @@ def _measure_iso(source: IO[bytes], size: int) -> Clip:
     """Read the boxes of an ISO media file that describe it."""
     duration: float | None = None
     width = height = None
-    has_film = found = False
+    has_video = found = False
     left = _BOXES_MAX
     ends = [(0, size)]
     while ends and left:
@@ -53,13 +53,13 @@ def _measure_iso(source: IO[bytes], size: int) -> Clip:
                 found, duration = True, _seconds(source, start)
             elif name == b"hdlr":
                 source.seek(start + 8)
-                has_film |= source.read(4) == b"vide"
+                has_video |= source.read(4) == b"vide"
             elif name == b"tkhd":
                 sides = _sides(source, start, length)
                 if all(sides):
                     width, height = sides
             at += length
-    return Clip(has_film or not found, width, height, duration)
+    return Clip(has_video or not found, width, height, duration)
 
 
 def _seconds(source: IO[bytes], start: int) -> float | None:
@@ -75,7 +75,7 @@ def _seconds(source: IO[bytes], start: int) -> float | None:
 def _sides(source: IO[bytes], start: int, length: int) -> tuple[int, int]:
     source.seek(start)
     body = source.read(min(length - 8, 104))
-    # The transformation before the sides says whether the film is turned by a quarter.
+    # The transformation before the sides says whether the video is turned by a quarter.
     width, height = (int.from_bytes(part, "big") >> 16 for part in (body[-8:-4], body[-4:]))
     is_turned = body[-44:-40] == bytes(4)
     return (height, width) if is_turned else (width, height)
@@ -90,7 +90,8 @@ def _wav_seconds(source: IO[bytes]) -> float | None:
             return None
         name, size = head[:4], int.from_bytes(head[4:], "little")
         if name == b"fmt ":
-            rate = int.from_bytes(source.read(size)[8:12], "little")
+            rate = int.from_bytes(source.read(12)[8:], "little")
+            source.seek(size + size % 2 - 12, 1)
             continue
         if name == b"data":
             return _plausible(size / rate)

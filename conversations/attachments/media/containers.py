@@ -1,7 +1,8 @@
 """Copies picture files without what isn't the picture: metadata, comments, and anything after their end.
 
-The pixels are copied as they are, so nothing is lost and nothing is decoded. A file that ends too early, or
-isn't what its first bytes say, raises BrokenError.
+The pixels are copied as they are, so nothing is lost and nothing is decoded. Of the metadata, only the
+orientation stays. A file that ends too early, isn't what its first bytes say, or consists of too many parts,
+raises BrokenError.
 """
 
 from __future__ import annotations
@@ -11,7 +12,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO
 
+from conversations.attachments.media.orientation import UPRIGHT, exif_of, read_orientation
+
 _COPIED = 256 * 1024
+# Each part takes a few microseconds. Most programs write parts of 8 KB or more.
+PARTS_MAX = 200_000
+# Each scan of a JPEG changes all pixels, even if it is empty. Programs write up to about twelve.
+SCANS_MAX = 100
 
 
 class BrokenError(Exception):
@@ -20,16 +27,26 @@ class BrokenError(Exception):
 
 @dataclass
 class Cleaned:
-    """`frames`: of an animation. `changed`: something was left out."""
+    """`frames`: of an animation. `changed`: something was left out. `width` and `height`: as the pixels are
+    stored, before they are turned by `orientation`."""
 
     frames: int = 1
     changed: bool = False
+    width: int = 0
+    height: int = 0
+    orientation: int = UPRIGHT
+
+    def reach(self, width: int, height: int) -> None:
+        """Note a size. Parts of a file can have different ones: the largest is what decoding could take."""
+        self.width, self.height = max(self.width, width), max(self.height, height)
 
 
 def copy_clean(kind: str, source: IO[bytes], target: IO[bytes]) -> Cleaned:
     """Copy a picture of this media type. Raises BrokenError."""
     cleaned = Cleaned()
     _COPIERS[kind](_Copy(source, target), cleaned)
+    if not (cleaned.width and cleaned.height):
+        raise BrokenError
     if source.read(1):
         cleaned.changed = True  # a second file, for example
     return cleaned
@@ -39,6 +56,12 @@ class _Copy:
     def __init__(self, source: IO[bytes], target: IO[bytes]) -> None:
         self.source = source
         self.target = target
+        self._parts = 0
+
+    def count(self, parts: int = 1) -> None:
+        self._parts += parts
+        if self._parts > PARTS_MAX:
+            raise BrokenError
 
     def read(self, size: int) -> bytes:
         found = self.source.read(size)
@@ -68,12 +91,14 @@ class _Copy:
 
 _JPEG_KEPT_APPS = {0xE0, 0xEE}  # JFIF, and Adobe's transformation of colours
 _JPEG_ALONE = {0x01, *range(0xD0, 0xD8)}
+_JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_JPEG_EXIF = b"Exif\x00\x00"
 
 
 def _copy_jpeg(copy: _Copy, cleaned: Cleaned) -> None:
     copy.write(copy.read(2))
     marker = _jpeg_marker(copy)
-    seen_scan = False
+    scans = 0
     while marker != 0xD9:
         if marker in _JPEG_ALONE:
             copy.write(bytes((0xFF, marker)))
@@ -85,30 +110,43 @@ def _copy_jpeg(copy: _Copy, cleaned: Cleaned) -> None:
         if size < 2:
             raise BrokenError
         body = copy.read(size - 2)
-        if _is_kept_in_jpeg(marker, body):
-            copy.write(bytes((0xFF, marker)) + size.to_bytes(2, "big") + body)
-        else:
-            cleaned.changed = True
+        kept = _kept_of_jpeg(marker, body, cleaned)
+        if kept is not None:
+            copy.write(bytes((0xFF, marker)) + (len(kept) + 2).to_bytes(2, "big") + kept)
+        cleaned.changed |= kept != body
+        if marker in _JPEG_FRAMES:
+            if cleaned.height:
+                raise BrokenError
+            cleaned.reach(int.from_bytes(body[3:5], "big"), int.from_bytes(body[1:3], "big"))
         if marker == 0xDA:
-            seen_scan = True
+            scans += 1
+            if scans > SCANS_MAX:
+                raise BrokenError
             marker = _copy_jpeg_scan(copy)
         else:
             marker = _jpeg_marker(copy)
-    if not seen_scan:
+    if not scans:
         raise BrokenError
     copy.write(b"\xff\xd9")
 
 
-def _is_kept_in_jpeg(marker: int, body: bytes) -> bool:
+def _kept_of_jpeg(marker: int, body: bytes, cleaned: Cleaned) -> bytes | None:
+    """Return what stays of a segment, None for nothing."""
+    if marker == 0xE1 and body.startswith(_JPEG_EXIF) and cleaned.orientation == UPRIGHT:
+        cleaned.orientation = read_orientation(body[len(_JPEG_EXIF) :])
+        if cleaned.orientation != UPRIGHT:
+            return _JPEG_EXIF + exif_of(cleaned.orientation)
     if marker == 0xE2:
-        return body.startswith(b"ICC_PROFILE\x00")
-    return marker in _JPEG_KEPT_APPS or not (0xE0 <= marker <= 0xEF or marker == 0xFE)
+        return body if body.startswith(b"ICC_PROFILE\x00") else None
+    is_metadata = 0xE0 <= marker <= 0xEF or marker == 0xFE
+    return body if marker in _JPEG_KEPT_APPS or not is_metadata else None
 
 
 def _jpeg_marker(copy: _Copy) -> int:
     if copy.read(1) != b"\xff":
         raise BrokenError
     while True:
+        copy.count()
         marker = copy.read(1)[0]
         if marker != 0xFF:  # any number of these can be before a marker
             return marker
@@ -143,31 +181,25 @@ def _copy_jpeg_scan(copy: _Copy) -> int:
 # --- PNG ------------------------------------------------------------------------------------------------
 
 _PNG_KEPT = {
-    *(
-        b"IHDR",
-        b"PLTE",
-        b"IDAT",
-        b"IEND",
-        b"tRNS",
-        b"gAMA",
-        b"cHRM",
-        b"sRGB",
-        b"iCCP",
-        b"sBIT",
-        b"pHYs",
-    ),
+    *(b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT", b"pHYs"),
     *(b"bKGD", b"cICP", b"acTL", b"fcTL", b"fdAT"),
 }
+_PNG_EXIF_MAX = 64 * 1024
 
 
 def _copy_png(copy: _Copy, cleaned: Cleaned) -> None:
     copy.write(copy.read(8))
+    _copy_png_header(copy, cleaned)
     frames = 0
     seen: set[bytes] = set()
     while True:
+        copy.count()
         size, name = int.from_bytes(copy.read(4), "big"), copy.read(4)
-        if size > 0x7FFFFFFF or (not seen and name != b"IHDR"):
+        if size > 0x7FFFFFFF or name == b"IHDR":
             raise BrokenError
+        if name == b"eXIf" and size <= _PNG_EXIF_MAX and cleaned.orientation == UPRIGHT:
+            _copy_png_orientation(copy, cleaned, size)
+            continue
         is_kept = name in _PNG_KEPT
         checksum = zlib.crc32(name)
         if is_kept:
@@ -192,23 +224,52 @@ def _copy_png(copy: _Copy, cleaned: Cleaned) -> None:
     cleaned.frames = max(1, frames)
 
 
+def _copy_png_header(copy: _Copy, cleaned: Cleaned) -> None:
+    header = copy.read(25)
+    if header[:8] != b"\x00\x00\x00\x0dIHDR" or header[21:] != _png_checksum(header[4:21]):
+        raise BrokenError
+    copy.write(header)
+    cleaned.reach(int.from_bytes(header[8:12], "big"), int.from_bytes(header[12:16], "big"))
+
+
+def _copy_png_orientation(copy: _Copy, cleaned: Cleaned, size: int) -> None:
+    exif = copy.read(size)
+    copy.read(4)
+    cleaned.orientation = read_orientation(exif)
+    kept = exif_of(cleaned.orientation) if cleaned.orientation != UPRIGHT else b""
+    if kept:
+        chunk = b"eXIf" + kept
+        copy.write(len(kept).to_bytes(4, "big") + chunk + _png_checksum(chunk))
+    cleaned.changed |= kept != exif
+
+
+def _png_checksum(chunk: bytes) -> bytes:
+    return zlib.crc32(chunk).to_bytes(4, "big")
+
+
 # --- GIF ------------------------------------------------------------------------------------------------
 
 _GIF_LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
+_GIF_AHEAD = 4096  # bytes: blocks are at most 256
+_GIF_BLOCKS = 20  # that count as one part: they are found more quickly
 
 
 def _copy_gif(copy: _Copy, cleaned: Cleaned) -> None:
     header = copy.read(13)
     copy.write(header)
+    cleaned.reach(*_gif_size(header[6:10]))
     copy.copy(_gif_colours(header[10]))
     frames = 0
     while True:
+        copy.count()
         kind = copy.read(1)
         if kind == b";":
             break
         if kind == b",":
             place = copy.read(9)
             copy.write(kind + place)
+            (left, top), (width, height) = _gif_size(place[:4]), _gif_size(place[4:8])
+            cleaned.reach(left + width, top + height)
             copy.copy(_gif_colours(place[8]) + 1)
             _gif_blocks(copy, is_kept=True)
             frames += 1
@@ -220,6 +281,10 @@ def _copy_gif(copy: _Copy, cleaned: Cleaned) -> None:
         raise BrokenError
     copy.write(b";")
     cleaned.frames = frames
+
+
+def _gif_size(numbers: bytes) -> tuple[int, int]:
+    return int.from_bytes(numbers[:2], "little"), int.from_bytes(numbers[2:], "little")
 
 
 def _gif_colours(packed: int) -> int:
@@ -240,19 +305,31 @@ def _copy_gif_extension(copy: _Copy, cleaned: Cleaned) -> None:
 
 
 def _gif_blocks(copy: _Copy, *, is_kept: bool) -> None:
-    size = 1
-    while size:
-        head = copy.read(1)
-        size = head[0]
-        block = copy.read(size)
+    """Copy blocks, each with its size before it, up to an empty one."""
+    ends = False
+    while not ends:
+        data = copy.source.read(_GIF_AHEAD)
+        at = blocks = 0
+        while at < len(data) and not ends:
+            after = at + data[at] + 1
+            if after > len(data):
+                break
+            ends = after == at + 1
+            at, blocks = after, blocks + 1
+        if not at:
+            raise BrokenError
+        copy.count(-(-blocks // _GIF_BLOCKS))
         if is_kept:
-            copy.write(head + block)
+            copy.write(data[:at])
+        copy.source.seek(at - len(data), 1)
 
 
 # --- WebP -----------------------------------------------------------------------------------------------
+# Its orientation is left out: browsers show the pixels as they are.
 
 _WEBP_KEPT = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"}
 _WEBP_METADATA = 0x08 | 0x04  # flags of VP8X: EXIF, XMP
+_WEBP_HEAD = 16  # bytes of a part that say its size
 
 
 def _copy_webp(copy: _Copy, cleaned: Cleaned) -> None:
@@ -261,6 +338,7 @@ def _copy_webp(copy: _Copy, cleaned: Cleaned) -> None:
     copy.write(head)
     written, frames, pictures = 4, 0, 0
     while left >= 8:
+        copy.count()
         name, length = copy.read(4), copy.read(4)
         size = int.from_bytes(length, "little")
         padded = size + size % 2
@@ -268,13 +346,12 @@ def _copy_webp(copy: _Copy, cleaned: Cleaned) -> None:
         if left < 0:
             raise BrokenError
         if name in _WEBP_KEPT:
-            copy.write(name + length)
-            if name == b"VP8X" and size:
-                flags = copy.read(1)[0]
-                copy.write(bytes((flags & ~_WEBP_METADATA,)))
-                copy.copy(padded - 1)
-            else:
-                copy.copy(padded)
+            start = copy.read(min(padded, _WEBP_HEAD))
+            cleaned.reach(*_webp_size(name, start))
+            if name == b"VP8X":
+                start = bytes((start[0] & ~_WEBP_METADATA,)) + start[1:]
+            copy.write(name + length + start)
+            copy.copy(padded - len(start))
             written += 8 + padded
             frames += name == b"ANMF"
             pictures += name in (b"VP8 ", b"VP8L", b"ANMF")
@@ -287,6 +364,23 @@ def _copy_webp(copy: _Copy, cleaned: Cleaned) -> None:
     copy.write(written.to_bytes(4, "little"))
     copy.target.seek(0, 2)
     cleaned.frames = max(1, frames)
+
+
+def _webp_size(name: bytes, start: bytes) -> tuple[int, int]:
+    """Return the size that a part says, (0, 0) if it has none."""
+    if name not in (b"VP8 ", b"VP8L", b"VP8X"):
+        return 0, 0
+    if len(start) < 10 or (name == b"VP8L" and start[0] != 0x2F):
+        raise BrokenError
+    if name == b"VP8X":
+        return int.from_bytes(start[4:7], "little") + 1, int.from_bytes(start[7:10], "little") + 1
+    if name == b"VP8L":
+        sides = int.from_bytes(start[1:5], "little")
+        return (sides & 0x3FFF) + 1, (sides >> 14 & 0x3FFF) + 1
+    if start[3:6] != b"\x9d\x01\x2a":
+        raise BrokenError
+    width, height = int.from_bytes(start[6:8], "little"), int.from_bytes(start[8:10], "little")
+    return width & 0x3FFF, height & 0x3FFF
 
 
 _COPIERS: dict[str, Callable[[_Copy, Cleaned], None]] = {

@@ -76,8 +76,8 @@ def _container(head: bytes) -> Found | None:
     if head[4:8] == b"ftyp":
         return _iso_media(head)
     if head.startswith(b"OggS"):
-        films = b"\x80theora" in head or b"OVP80" in head
-        return Found("video", "video/ogg") if films else Found("audio", "audio/ogg")
+        has_video = b"\x80theora" in head or b"OVP80" in head
+        return Found("video", "video/ogg") if has_video else Found("audio", "audio/ogg")
     if head.startswith(b"\x1a\x45\xdf\xa3"):
         return _matroska(head)
     return None
@@ -98,9 +98,9 @@ def _matroska(head: bytes) -> Found:
     if b"webm" not in head[:64]:
         return Found("file", "video/matroska")
     # The names of codecs begin with the kind of their track.
-    sound = re.search(rb"\x86[\x80-\xff]A_", head)
-    film = re.search(rb"\x86[\x80-\xff]V_", head)
-    return Found("audio", "audio/webm") if sound and not film else Found("video", "video/webm")
+    audio = re.search(rb"\x86[\x80-\xff]A_", head)
+    video = re.search(rb"\x86[\x80-\xff]V_", head)
+    return Found("audio", "audio/webm") if audio and not video else Found("video", "video/webm")
 
 
 def _text(head: bytes, name: str, *, whole: bool) -> Found:

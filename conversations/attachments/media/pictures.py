@@ -1,38 +1,38 @@
-"""Pictures: their size, turned upright, without metadata; and thumbnails.
+"""Pictures: their size, without metadata; and thumbnails.
 
-Nothing is decoded before the header has said how large it would be, and only one picture at a time, because
-each can take 200 MB.
+The server reads the parts of a file, and never its pixels. Only thumbnails need those: a job makes them, in
+a program with limits of its own (decoder.py).
 """
 
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections.abc import Iterator
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
-from PIL import Image, ImageOps
 
 from chatty.common.errors import ChatError
 from conversations.attachments import limits
-from conversations.attachments.media.containers import BrokenError, copy_clean
+from conversations.attachments.media import decoder
+from conversations.attachments.media.containers import BrokenError, Cleaned, copy_clean
+from conversations.attachments.media.orientation import is_turned
 
-_FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WEBP"}
-_ORIENTATION = 0x0112
-_QUALITY = 90
-_THUMBNAIL_QUALITY = 80
-
-_decoding = threading.Semaphore(1)
-_PATIENCE = 20  # seconds
+FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WEBP"}
+_SECONDS = 20  # until it is tried again, on a busy machine; less than the lease of a job
+# How the program ends if the picture is the reason.
+_REFUSED = (decoder.UNREADABLE, -signal.SIGXCPU, -signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS)
 
 
 @dataclass(frozen=True)
 class Picture:
-    """What was found out. `path`: the file to keep: the original, or a cleaned copy beside it."""
+    """What was found out. `width` and `height`: as it is shown. `path`: the file to keep: the original, or a
+    cleaned copy beside it."""
 
     width: int
     height: int
@@ -41,96 +41,67 @@ class Picture:
 
 
 def clean(path: Path, media_type: str) -> Picture:
-    """Return the picture upright and without metadata. Raises ChatError: bad_file, too_big, busy, and OSError
+    """Return the picture without metadata, except its orientation. Raises ChatError("bad_file"), and OSError
     if there is no space."""
-    with _translated(), Image.open(path, formats=[_FORMATS[media_type]]) as source:
-        width, height = source.size
-        if width * height > limits.PIXELS_MAX:
-            raise _too_many_pixels()
-        orientation = source.getexif().get(_ORIENTATION, 1)
     copied = path.with_name(f"{path.name}.clean")
-    with path.open("rb") as original, copied.open("w+b") as target:
-        try:
-            cleaned = copy_clean(media_type, original, target)
-        except BrokenError:
-            raise unreadable() from None
-    if cleaned.frames > limits.FRAMES_MAX:
-        raise _too_many_frames()
-    animated = cleaned.frames > 1
-    if orientation in range(2, 9) and not animated:
-        width, height = _turn(path, copied, media_type)
-    elif not cleaned.changed:
-        return Picture(width, height, animated, path)
-    return Picture(width, height, animated, copied)
+    with contextlib.ExitStack() as undo:
+        undo.callback(copied.unlink, missing_ok=True)
+        with path.open("rb") as original, copied.open("w+b") as target:
+            try:
+                cleaned = copy_clean(media_type, original, target)
+            except BrokenError:
+                raise unreadable() from None
+        _require_possible(cleaned)
+        if cleaned.changed:
+            undo.pop_all()
+    width, height = cleaned.width, cleaned.height
+    if is_turned(cleaned.orientation):
+        width, height = height, width
+    return Picture(width, height, cleaned.frames > 1, copied if cleaned.changed else path)
 
 
-def _turn(path: Path, target: Path, media_type: str) -> tuple[int, int]:
-    """Write the picture as it should be seen, and return its size."""
-    with (
-        _one_at_a_time(),
-        _translated(),
-        Image.open(path, formats=[_FORMATS[media_type]]) as source,
-    ):
-        upright = ImageOps.exif_transpose(source)
-        profile = source.info.get("icc_profile")
-        options = {} if media_type == "image/png" else {"quality": _QUALITY}
-        with target.open("w+b") as file:
-            upright.save(file, _FORMATS[media_type], icc_profile=profile, exif=b"", **options)
-        return upright.size
+def _require_possible(cleaned: Cleaned) -> None:
+    pixels = cleaned.width * cleaned.height
+    if pixels > limits.PIXELS_MAX:
+        sentence = _("This image is too large (max {max} megapixels).")
+        raise ChatError("bad_file", format_lazy(sentence, max=limits.PIXELS_MAX // 1_000_000))
+    total = cleaned.frames * pixels if cleaned.frames > 1 else 0
+    if cleaned.frames > limits.FRAMES_MAX or total > limits.ANIMATION_PIXELS_MAX:
+        raise too_many_frames()
 
 
-def write_thumbnail(source: IO[bytes], media_type: str, side: int, target: IO[bytes]) -> None:
-    """Write a WebP that fits into a square. Of an animation, it is the first frame. Raises ChatError."""
-    with (
-        _one_at_a_time(),
-        _translated(),
-        Image.open(source, formats=[_FORMATS[media_type]]) as picture,
-    ):
-        if picture.width * picture.height > limits.PIXELS_MAX:
-            raise _too_many_pixels()
-        picture.draft("RGB", (side, side))  # JPEG: decode at a reduced size
-        has_alpha = "A" in picture.getbands() or "transparency" in picture.info
-        smaller = picture.convert("RGBA" if has_alpha else "RGB")
-        smaller.thumbnail((side, side), Image.Resampling.LANCZOS)
-        profile = picture.info.get("icc_profile")
-        smaller.save(target, "WEBP", quality=_THUMBNAIL_QUALITY, method=4, icc_profile=profile)
+def make_thumbnails(path: Path, media_type: str, targets: Mapping[int, Path]) -> None:
+    """Write a WebP for each longer side. Of an animation, they show the first frame. Takes up to 20 seconds.
 
-
-@contextlib.contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    if not _decoding.acquire(timeout=_PATIENCE):
-        raise ChatError("busy", retry_after=2)
+    Raises ChatError: bad_file, storage_full, unavailable.
+    """
+    sides = [str(each) for side, target in targets.items() for each in (side, target)]
+    kind, pixels = FORMATS[media_type], str(limits.PIXELS_MAX)
+    # As a file: as a module, it would load what the packages around it need. -P: nor what is beside it.
+    command = [sys.executable, "-P", decoder.__file__, kind, pixels, str(path), *sides]
     try:
-        yield
-    finally:
-        _decoding.release()
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    """Pillow's decoders raise all kinds of exceptions for broken files."""
-    try:
-        yield
-    except ChatError:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_many_pixels() from None
-    except OSError as error:
-        if error.errno is not None:  # of the disk, and not of the picture
-            raise
-        raise unreadable() from None
-    except Exception:
-        raise unreadable() from None
+        done = subprocess.run(  # noqa: S603 (our own arguments, no shell)
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=_SECONDS,
+            check=False,
+            start_new_session=True,  # Ctrl-C stops the server, which then waits for this
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:  # not the fault of the picture
+        raise ChatError("unavailable", retry_after=5) from error
+    if done.returncode in _REFUSED:
+        raise unreadable()
+    if done.returncode == decoder.DISK_FULL:
+        raise ChatError("storage_full")
+    if done.returncode:
+        raise ChatError("unavailable", retry_after=5)
 
 
 def unreadable() -> ChatError:
     return ChatError("bad_file", _("This picture is damaged, so Chatty can’t send it."))
 
 
-def _too_many_pixels() -> ChatError:
-    sentence = _("This image is too large (max {max} megapixels).")
-    return ChatError("bad_file", format_lazy(sentence, max=limits.PIXELS_MAX // 1_000_000))
-
-
-def _too_many_frames() -> ChatError:
+def too_many_frames() -> ChatError:
     return ChatError("bad_file", _("This animation has too many frames."))

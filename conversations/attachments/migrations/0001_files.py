@@ -33,10 +33,6 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(max_length=150, verbose_name="name")),
                 ("size", models.PositiveBigIntegerField(verbose_name="size")),
                 ("stored_size", models.PositiveBigIntegerField(null=True)),
-                (
-                    "declared_type",
-                    models.CharField(blank=True, default="", editable=False, max_length=100),
-                ),
                 ("created_at", models.DateTimeField(verbose_name="uploaded")),
                 ("expires_at", models.DateTimeField(verbose_name="kept until, unless it is sent")),
                 ("completed_at", models.DateTimeField(null=True)),
@@ -45,7 +41,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("image", "Picture"),
-                            ("audio", "Sound"),
+                            ("audio", "Audio"),
                             ("video", "Video"),
                             ("text", "Text"),
                             ("file", "Other file"),
@@ -121,7 +117,11 @@ class Migration(migrations.Migration):
                     ),
                 ],
                 "constraints": [
-                    models.UniqueConstraint(fields=("owner", "key"), name="file_key_once"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("removed_at", None)),
+                        fields=("owner", "key"),
+                        name="file_key_once",
+                    ),
                     models.CheckConstraint(
                         condition=models.Q(
                             models.Q(("conversation", None), ("message", None)),

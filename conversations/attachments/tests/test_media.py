@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import io
+import os
 import resource
+import signal
 import struct
+import subprocess
+import sys
+import time
 import zlib
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops, ImageOps
 
 from conversations.attachments.actions.examining import examine
-from conversations.attachments.media import clips, detection, pictures
+from conversations.attachments.media import clips, decoder, detection, pictures
 from conversations.attachments.names import clean_name
 from conversations.tests.helpers import raises_chat_error
 
@@ -52,12 +57,12 @@ def box(name: bytes, body: bytes) -> bytes:
     return struct.pack(">I", 8 + len(body)) + name + body
 
 
-def mp4(*, film: bool = True, seconds: int = 7) -> bytes:
+def mp4(*, video: bool = True, seconds: int = 7) -> bytes:
     mvhd = box(b"mvhd", bytes(12) + struct.pack(">II", 1000, seconds * 1000) + bytes(80))
     matrix = struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)
-    sides = struct.pack(">II", 640 << 16, 360 << 16) if film else bytes(8)
+    sides = struct.pack(">II", 640 << 16, 360 << 16) if video else bytes(8)
     tkhd = box(b"tkhd", bytes(40) + matrix + sides)
-    hdlr = box(b"hdlr", bytes(8) + (b"vide" if film else b"soun") + bytes(13))
+    hdlr = box(b"hdlr", bytes(8) + (b"vide" if video else b"soun") + bytes(13))
     track = box(b"trak", tkhd + box(b"mdia", hdlr))
     return box(b"ftyp", b"isom" + bytes(8)) + box(b"mdat", bytes(99)) + box(b"moov", mvhd + track)
 
@@ -89,7 +94,7 @@ def mp4(*, film: bool = True, seconds: int = 7) -> bytes:
         (b"\x1a\x45\xdf\xa3" + bytes(20) + b"webm" + b"\x86\x86V_VP9", "a", "video", "video/webm"),
         (b"\x1a\x45\xdf\xa3" + bytes(20) + b"webm" + b"\x86\x86A_OPUS", "a", "audio", "audio/webm"),
         (mp4(), "a", "video", "video/mp4"),
-        (mp4(film=False), "a", "audio", "audio/mp4"),
+        (mp4(video=False), "a", "audio", "audio/mp4"),
         (b"\x00\x00\x00\x18ftypheic" + bytes(30), "a.jpg", "file", "image/heic"),
     ],
 )
@@ -106,7 +111,7 @@ def test_a_character_that_is_cut_at_the_end_of_the_head_is_still_text():
     assert detection.detect(head, "a", whole=True).kind == "file"
 
 
-def test_films_are_measured():
+def test_videos_and_audio_are_measured():
     found = clips.measure(io.BytesIO(mp4()), "video/mp4", len(mp4()))
     assert found == (True, 640, 360, 7.0)
     wav = b"RIFF\0\0\0\0WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 8000, 1, 8)
@@ -115,7 +120,7 @@ def test_films_are_measured():
 
 
 @pytest.mark.parametrize("data", [mp4()[:90], mp4()[:-30], b"\0\0\0\x08moov" * 9999, b""])
-def test_broken_films_have_no_measures(data):
+def test_broken_videos_have_no_measures(data):
     clips.measure(io.BytesIO(data), "video/mp4", len(data))
 
 
@@ -159,17 +164,34 @@ def test_a_colour_profile_stays(tmp_path):
             assert after.info["icc_profile"] == profile
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_pictures_are_turned_upright(kind, orientation, tmp_path):
-    path = tmp_path / "upload"
-    path.write_bytes(picture(kind, exif=exif(orientation)))
+@pytest.mark.parametrize(
+    ("kind", "orientation"),
+    [*(("JPEG", number) for number in range(1, 9)), ("PNG", 1), ("PNG", 6), ("WEBP", 6)],
+)
+def test_of_the_metadata_only_the_orientation_stays(kind, orientation, tmp_path):
+    """Nothing is encoded again. Browsers turn JPEG and PNG, and thumbnails are turned as well."""
+    path, small = tmp_path / "upload", tmp_path / "small.webp"
+    drawn = Image.linear_gradient("L").resize((60, 40)).convert("RGB")
+    drawn.save(path, kind, exif=exif(orientation), quality=100)
+    before = Image.open(path).convert("RGB").tobytes()
     found = examine(path, "a")
-    turned = orientation >= 5
-    assert (found.width, found.height) == ((40, 60) if turned else (60, 40))
-    with Image.open(found.path) as after:
-        assert after.size == (found.width, found.height)
-        assert not after.getexif()
+    shown = orientation if kind != "WEBP" else 1
+    assert (found.width, found.height) == ((40, 60) if shown >= 5 else (60, 40))
+    data = found.path.read_bytes()
+    assert b"SECRET" not in data
+    with Image.open(io.BytesIO(data)) as after:
+        assert dict(after.getexif()) == ({} if shown == 1 else {0x0112: shown})
+        assert after.convert("RGB").tobytes() == before
+        upright = ImageOps.exif_transpose(after) if shown != 1 else after
+        pictures.make_thumbnails(found.path, found.type, {840: small})
+        with Image.open(small) as thumbnail:
+            assert thumbnail.size == (found.width, found.height)
+            difference = ImageChops.difference(thumbnail.convert("RGB"), upright.convert("RGB"))
+    assert max(high for _low, high in difference.getextrema()) < 40
+    # What is clean already stays as it is.
+    again = tmp_path / "again"
+    again.write_bytes(data)
+    assert examine(again, "a").path == again
 
 
 def test_animations_are_found(tmp_path):
@@ -210,20 +232,125 @@ def test_broken_pictures_and_bombs_are_refused(data, tmp_path):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16 * 1024
 
 
-@pytest.mark.parametrize("size", [(10_000, 1), (1, 10_000), (3000, 2000)])
+def segment(marker: int, body: bytes = b"") -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+
+
+def riff(*parts: tuple[bytes, bytes]) -> bytes:
+    body = b"".join(name + struct.pack("<I", len(data)) + data for name, data in parts)
+    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
+
+
+GIF_HEAD = b"GIF89a\x01\x00\x01\x00\x00\x00\x00"
+PIXEL = picture("PNG", (1, 1))
+FRAME = segment(0xC0, b"\x08\x00\x01\x00\x01\x01\x01\x11\x00")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"\xff\xd8" + b"\xff" * 8_000_000, id="fill bytes"),
+        pytest.param(b"\xff\xd8" + b"\xff\x01" * 4_000_000, id="markers"),
+        pytest.param(b"\xff\xd8" + FRAME + segment(0xDA) * 2_000_000, id="scans"),
+        pytest.param(b"\xff\xd8" + FRAME * 2 + segment(0xDA) + b"\xff\xd9", id="two frames"),
+        pytest.param(PIXEL[:33] + PIXEL[-12:-4].replace(b"IEND", b"IDAT") * 700_000, id="chunks"),
+        pytest.param(PIXEL[:33] + PIXEL[8:], id="two headers"),
+        pytest.param(GIF_HEAD + b"!\xfe\x00" * 3_000_000, id="extensions"),
+        pytest.param(GIF_HEAD + b"!\xfe" + b"\x01x" * 6_000_000, id="blocks"),
+        pytest.param(riff((b"VP8 ", bytes(6)), *[(b"ANIM", b"")] * 900_000), id="parts"),
+    ],
+)
+def test_pictures_of_very_many_parts_are_refused_at_once(data, tmp_path):
+    path = tmp_path / "upload"
+    path.write_bytes(data)
+    began = time.process_time()
+    with raises_chat_error("bad_file"):
+        examine(path, "a")
+    assert time.process_time() - began < 3
+    assert [each.name for each in tmp_path.iterdir()] == ["upload"]
+
+
+def test_the_largest_size_in_a_file_counts(tmp_path):
+    """Decoders enlarge a GIF to its frames, and one that is shown again and again takes its time."""
+    frame = b",\0\0\0\0" + struct.pack("<HH", 60_000, 60_000) + b"\0\x02\x02D\x01\0"
+    canvas = struct.pack("<HH", 7_000, 7_000)
+    many = gif_of(100).replace(b"GIF89a\x01\x00\x01\x00", b"GIF89a" + canvas)
+    vp8l = b"\x2f" + struct.pack("<I", 0x3FFF << 14 | 0x3FFF) + bytes(9)
+    for data in (GIF_HEAD + frame + b";", many, riff((b"VP8X", bytes(10)), (b"VP8L", vp8l))):
+        path = tmp_path / "upload"
+        path.write_bytes(data)
+        with raises_chat_error("bad_file"):
+            examine(path, "a")
+
+
+def test_parts_that_are_large_take_no_memory(tmp_path):
+    path = tmp_path / "upload"
+    size = 64 * 1024 * 1024
+    webp = b"RIFF" + struct.pack("<I", size - 8) + b"WEBPVP8L" + struct.pack("<I", size - 20)
+    wav = b"RIFF" + struct.pack("<I", size - 8) + b"WAVEfmt " + struct.pack("<I", size - 20)
+    for head, kind in ((webp + b"\x2f", "image"), (wav, "audio")):
+        path.write_bytes(head)
+        os.truncate(path, size)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        assert examine(path, "a").kind == kind
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16 * 1024
+
+
+@pytest.mark.parametrize("size", [(10_000, 1), (1, 10_000), (2000, 500)])
 def test_thumbnails_keep_the_proportions(size, tmp_path):
-    source, target = io.BytesIO(picture("PNG", size)), io.BytesIO()
-    pictures.write_thumbnail(source, "image/png", 840, target)
-    with Image.open(target) as small:
-        assert max(small.size) == 840
-        assert small.format == "WEBP"
+    path, large, small = (tmp_path / name for name in ("upload", "large", "small"))
+    path.write_bytes(picture("PNG", size))
+    pictures.make_thumbnails(path, "image/png", {840: small, 1920: large})
+    for side, target in ((840, small), (1920, large)):
+        with Image.open(target) as made:
+            assert max(made.size) == side
+            assert made.format == "WEBP"
+            assert (made.width >= made.height) is (size[0] >= size[1])
 
 
-def test_a_thumbnail_of_an_animation_is_its_first_frame():
-    target = io.BytesIO()
-    pictures.write_thumbnail(io.BytesIO(gif_of(2_000)), "image/gif", 840, target)
+def test_a_thumbnail_of_an_animation_is_its_first_frame(tmp_path):
+    path, target = tmp_path / "upload", tmp_path / "small"
+    path.write_bytes(gif_of(2_000))
+    pictures.make_thumbnails(path, "image/gif", {840: target})
     with Image.open(target) as small:
         assert getattr(small, "n_frames", 1) == 1
+
+
+@pytest.mark.parametrize(
+    ("program", "code"),
+    [
+        ("import sys; sys.exit(3)", "bad_file"),
+        ("import sys; sys.exit(4)", "storage_full"),
+        ("import sys; sys.exit(1)", "unavailable"),
+        ("import os; os.kill(os.getpid(), 9)", "unavailable"),  # for want of memory, for example
+        ("import os; os.kill(os.getpid(), 11)", "bad_file"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGXCPU)", "bad_file"),
+        ("while True: pass", "unavailable"),
+    ],
+)
+def test_a_decoder_that_fails_or_never_ends_harms_nothing(program, code, tmp_path, monkeypatch):
+    path = tmp_path / "decoder.py"
+    path.write_text(program)
+    monkeypatch.setattr(decoder, "__file__", str(path))
+    monkeypatch.setattr(pictures, "_SECONDS", 0.5)
+    with raises_chat_error(code):
+        pictures.make_thumbnails(tmp_path / "upload", "image/png", {840: tmp_path / "small"})
+
+
+def test_the_decoder_has_limits_of_its_own(tmp_path):
+    path = tmp_path / "upload"
+    path.write_bytes(png_of(12_000, 12_000))
+    command = [sys.executable, "-P", decoder.__file__, "PNG", "50000000", str(path), "840", "x"]
+    assert subprocess.run(command, check=False).returncode == decoder.UNREADABLE
+    program = "import decoder; decoder.SECONDS = 1; decoder.limit()\nwhile True: pass"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, check=False, cwd=Path(decoder.__file__).parent)
+    assert done.returncode == -signal.SIGXCPU
+    program = "import decoder; decoder.limit(); bytes(2 * 1024 ** 3)"
+    command = [sys.executable, "-c", program]
+    place = Path(decoder.__file__).parent
+    done = subprocess.run(command, check=False, cwd=place, capture_output=True)
+    assert b"MemoryError" in done.stderr
 
 
 @pytest.mark.parametrize(

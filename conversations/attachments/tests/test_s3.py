@@ -1,36 +1,34 @@
-"""Files in a bucket of a service that is compatible with S3. Needs `django-storages[s3]` and `moto[s3]` with
-`flask` and `flask-cors`, which nothing else here does; without them, these tests are skipped."""
+"""Files in a bucket of a service that is compatible with S3."""
 
 from __future__ import annotations
 
 import os
+import sys
 
+import boto3
 import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import storages
+from django.test import Client
+from django.urls import reverse
+from django.utils.module_loading import import_string
+from moto.server import ThreadedMotoServer
 
-pytest.importorskip("storages.backends.s3")
-server_of_moto = pytest.importorskip("moto.server")
-boto3 = pytest.importorskip("boto3")
-
-from django.core.files.storage import storages  # noqa: E402
-from django.test import Client  # noqa: E402
-from django.urls import reverse  # noqa: E402
-from django.utils.module_loading import import_string  # noqa: E402
-
-from chatty.common.file_responses import FileResponse  # noqa: E402
-from chatty.conf import file_storage  # noqa: E402
-from chatty.jobs.tests.helpers import run_jobs  # noqa: E402
-from conversations import actions  # noqa: E402
-from conversations.attachments.actions import uploading  # noqa: E402
-from conversations.attachments.tests.test_media import picture  # noqa: E402
-from conversations.content import FileReference  # noqa: E402
-from conversations.tests.helpers import raises_chat_error, say  # noqa: E402
+from chatty.common.file_responses import FileResponse
+from chatty.conf import file_storage
+from chatty.jobs.tests.helpers import run_jobs
+from conversations import actions
+from conversations.attachments.actions import uploading
+from conversations.attachments.tests.test_media import picture
+from conversations.content import FileReference
+from conversations.tests.helpers import raises_chat_error, say
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(scope="module")
 def service():
-    server = server_of_moto.ThreadedMotoServer(port=0, verbose=False)
+    server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
     _host, port = server.get_host_and_port()
     yield f"http://127.0.0.1:{port}"
@@ -71,7 +69,7 @@ def test_files_are_kept_in_the_bucket_served_by_chatty_and_removed(
     run_jobs()
     file.refresh_from_db()
     assert names_in(bucket) == [f"files/{name}" for name in sorted(file.stored_names)]
-    assert not [path for path in (data_dir / "uploads").iterdir() if path.suffix != ".lock"]
+    assert not list((data_dir / "uploads").iterdir())
     message = say(alice, pair, files=(FileReference(file.pk),))
     client = Client()
     client.force_login(bob)
@@ -83,6 +81,11 @@ def test_files_are_kept_in_the_bucket_served_by_chatty_and_removed(
     assert (response.status_code, body(response)) == (206, data[100:300])
     small = client.get(reverse("attachments:thumbnail", args=[file.pk, "small"]))
     assert body(small)[8:12] == b"WEBP"
+    bucket.objects.delete()
+    for lost in (url, reverse("attachments:thumbnail", args=[file.pk, "small"])):
+        response = client.get(lost)
+        assert response.status_code == 404
+        assert response.content == b"The content of this file has been lost."
     actions.delete_message(alice, message.pk)
     run_jobs()
     assert names_in(bucket) == []
@@ -100,3 +103,25 @@ def test_a_bucket_that_is_away_keeps_what_has_arrived(alice, bucket):
     assert uploading.offset_of(uploading.find(alice, file.pk)) == 5
     uploading.add_piece(alice, file.pk, 5)
     assert uploading.find(alice, file.pk).is_complete
+
+
+def test_a_service_that_does_not_answer_is_left_soon(data_dir, monkeypatch):
+    """The defaults of the library wait for a minute, five times."""
+    monkeypatch.setitem(os.environ, "FILES_URL", "s3://chatty?addressing_style=path")
+    options = file_storage.get_storage(data_dir, served_by_proxy=False)["OPTIONS"]
+    config = import_string(file_storage.BUCKET)(**options).client_config
+    assert (config.connect_timeout + config.read_timeout) * config.retries[
+        "total_max_attempts"
+    ] < 30
+    assert config.s3 == {"addressing_style": "path"}
+
+
+def test_a_wrong_address_of_a_bucket_is_explained(data_dir, monkeypatch):
+    for wrong in ("https://chatty", "s3://", "s3://chatty?colour=red"):
+        monkeypatch.setitem(os.environ, "FILES_URL", wrong)
+        with pytest.raises(ImproperlyConfigured, match="must look like"):
+            file_storage.get_storage(data_dir, served_by_proxy=False)
+    monkeypatch.setitem(os.environ, "FILES_URL", "s3://chatty")
+    monkeypatch.setitem(sys.modules, "botocore.config", None)
+    with pytest.raises(ImproperlyConfigured, match="django-storages"):
+        file_storage.get_storage(data_dir, served_by_proxy=False)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import tempfile
+
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
@@ -121,8 +125,6 @@ def test_the_text_beside_files_can_be_edited_and_removed(alice, pair, upload):
 
 
 def test_a_form_without_scripts_sends_files(alice, pair, data_dir):
-    from django.core.files.uploadedfile import SimpleUploadedFile
-
     client = Client()
     client.force_login(alice)
     for _ in range(2):  # a double click
@@ -137,3 +139,45 @@ def test_a_form_without_scripts_sends_files(alice, pair, data_dir):
     assert [each["name"] for each in message.files] == ["a.txt", "b.txt"]
     page = client.get(reverse("conversations:conversation", args=[pair.pk])).content.decode()
     assert 'class="files__name"' in page
+
+
+def post_form(user, conversation, key: str, *files: tuple[str, bytes]):
+    client = Client()
+    client.force_login(user)
+    sent = [SimpleUploadedFile(name, data) for name, data in files]
+    form = {"key": key, "body": "Look", "files": sent}
+    return client.post(reverse("conversations:send", args=[conversation.pk]), form)
+
+
+def test_keys_of_forms_are_never_shortened(alice, pair):
+    for key in ("k" * 63 + "1", "k" * 63 + "2"):
+        assert post_form(alice, pair, key, ("a.txt", b"one")).status_code == 303
+    assert File.objects.filter(message__isnull=False).count() == 2
+
+
+@pytest.mark.parametrize("size", [1, 3_000])  # in memory, and on the disk
+def test_a_form_with_too_many_files_stores_none_and_keeps_the_words(
+    size, alice, pair, data_dir, monkeypatch
+):
+    made: list[object] = []
+    temporary = tempfile.TemporaryFile
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **given: made.append(1) or temporary())
+    answer = post_form(alice, pair, "k", *[("a.txt", bytes(size))] * 1_000)
+    assert "up to 10 files" in answer.content.decode()
+    assert "Look" in answer.content.decode()
+    assert len(made) <= 10
+    assert not File.objects.exists()
+
+
+def test_a_form_that_finds_the_disk_full_keeps_the_words(alice, pair, data_dir, monkeypatch):
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **given: FullFile())
+    answer = post_form(alice, pair, "k", ("a.txt", bytes(3_000_000)), ("b.txt", b"x"))
+    assert answer.status_code == 507
+    assert "There’s no space left for files." in answer.content.decode()
+    assert "Look" in answer.content.decode()
+    assert not File.objects.exists()
+
+
+class FullFile(io.BytesIO):
+    def write(self, data):
+        raise OSError(28, "No space left on device")

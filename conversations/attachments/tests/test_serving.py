@@ -5,14 +5,19 @@ from __future__ import annotations
 import io
 
 import pytest
+from django.core.files.storage import Storage, storages
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from PIL import Image
 
 from chatty.common.file_responses import FileResponse
+from chatty.jobs.models import Job
 from chatty.jobs.tests.helpers import run_jobs
 from conversations import actions
+from conversations.attachments.media import pictures
 from conversations.attachments.models import File
+from conversations.attachments.tests.conftest import stored
 from conversations.attachments.tests.test_media import gif_of, picture
 from conversations.content import FileReference
 from conversations.tests.helpers import say
@@ -276,3 +281,61 @@ def test_people_see_how_much_storage_they_use(alice, bob, group, sent, settings,
     settings.FILES_TOTAL_MB = 1
     page = admin.get(reverse("admin:attachments_file_changelist")).content.decode()
     assert "2.0\xa0KB of 1.0\xa0MB used" in page
+
+
+# --- bytes that can't be read ---------------------------------------------------------------------------
+
+
+def test_lost_bytes_are_a_sentence_and_not_an_error(bob, sent, data_dir):
+    file = sent("a.png", picture("PNG", (1200, 900)))
+    run_jobs()
+    for path in (data_dir / "files").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    for url in (url_of(file), small_of(file)):
+        response = browser(bob).get(url)
+        assert (response.status_code, response.content) == (
+            404,
+            b"The content of this file has been lost.",
+        )
+
+
+def test_a_storage_that_is_away_is_said(alice, bob, sent, monkeypatch):
+    file = sent("a.png", picture("PNG", (1200, 900)))
+    run_jobs()
+
+    class Away(Storage):
+        def _open(self, name, mode="rb"):
+            raise RuntimeError("an error of a library")
+
+        def size(self, name):
+            raise TimeoutError
+
+        delete = exists = size
+
+    monkeypatch.setitem(storages._storages, "files", Away())
+    for url in (url_of(file), small_of(file)):
+        response = browser(bob).get(url)
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+    # Nor is a status of an upload an error, between storing and noting it.
+    File.objects.filter(pk=file.pk).update(message=None, conversation=None, completed_at=None)
+    response = browser(alice).get(reverse("api:upload", args=[file.pk]))
+    assert response.json()["code"] == "unavailable"
+
+
+def test_thumbnails_of_a_deleted_message_are_not_left(alice, sent, data_dir, monkeypatch):
+    """The message is deleted while they are made."""
+    file = sent("a.png", picture("PNG", (1200, 900)))
+    make = pictures.make_thumbnails
+
+    def deleted_meanwhile(*given):
+        actions.delete_message(alice, file.message_id)
+        run_jobs()
+        make(*given)
+
+    monkeypatch.setattr(pictures, "make_thumbnails", deleted_meanwhile)
+    run_jobs()
+    Job.objects.update(due_at=timezone.now())
+    run_jobs()
+    assert stored(data_dir) == []
+    assert not File.objects.exists()

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from chatty.jobs.models import Job
 from chatty.jobs.tests.helpers import purge, run_jobs
 from conversations.attachments import storage
 from conversations.attachments.actions import uploading
 from conversations.attachments.models import File
 from conversations.attachments.tests.conftest import stored
 from conversations.attachments.tests.test_media import picture
-from conversations.tests.helpers import new_key, raises_chat_error, say
+from conversations.tests.helpers import new_key, raises_chat_error, run_concurrently, say
 
 pytestmark = pytest.mark.django_db
 JSON = "application/json"
@@ -39,7 +42,7 @@ def send(api, upload: str, offset: object, piece: bytes):
 
 def test_a_file_is_sent_in_pieces(alice, api_of, data_dir):
     api = api_of(alice)
-    made = announce(api, 10, name="../a.bin", type="image/png")
+    made = announce(api, 10, name="../a.bin")
     assert (made["name"], made["size"], made["offset"]) == ("a.bin", 10, 0)
     assert made["expires_at"] > timezone.now().isoformat()[:10]
     answer = send(api, made["id"], 0, b"01234")
@@ -90,7 +93,7 @@ def test_two_uploads_at_once_with_one_key_are_one(alice, monkeypatch):
         ({"size": 100 * 1024 * 1024 + 1}, "too_big", "size"),
         ({"key": "not a key"}, "invalid", "key"),
         ({"name": 5}, "invalid", "name"),
-        ({"more": 5}, "invalid", "more"),
+        ({"type": "image/png"}, "invalid", "type"),
     ],
 )
 def test_bad_announcements_are_refused(given, code, field, alice, api_of):
@@ -167,6 +170,25 @@ def test_quotas(alice, bob, settings, upload):
         uploading.begin(bob, key="b", name="b", size=1)
     uploading.give_up(alice, File.objects.get(key="b").pk)
     uploading.begin(bob, key="b", name="b", size=megabyte)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_people_who_begin_at_once_share_what_is_left(alice, bob, settings):
+    settings.FILES_TOTAL_MB = 1
+    size = 600 * 1024
+    results = run_concurrently(
+        partial(uploading.begin, user, key="k", name="a", size=size) for user in (alice, bob)
+    )
+    assert [isinstance(each, tuple) for each in results].count(True) == 1
+    assert File.objects.count() == 1
+
+
+def test_the_id_of_a_removed_upload_is_a_key_like_any_other(alice):
+    removed, _created = uploading.begin(alice, key="k", name="a", size=1)
+    uploading.give_up(alice, removed.pk)
+    for key in ("k", removed.pk):  # the job has not run yet
+        _file, created = uploading.begin(alice, key=key, name="a", size=1)
+        assert created
 
 
 def test_ten_thousand_uploads_that_are_begun_and_left(alice, settings, data_dir, monkeypatch):
@@ -274,6 +296,44 @@ def test_a_process_that_is_killed_between_storing_and_noting_it(alice, data_dir,
     assert storage.open_stored(found.stored_name).read() == b"12345"
 
 
+def test_nothing_is_left_of_an_upload_that_is_given_up_while_it_is_stored(
+    alice, data_dir, monkeypatch
+):
+    data = picture("JPEG", comment=b"SECRET")
+    file, _created = uploading.begin(alice, key="k", name="a.jpg", size=len(data))
+    examine = uploading.examine
+
+    def given_up(path, name):
+        uploading.give_up(alice, file.pk)
+        run_jobs()
+        assert stored(data_dir) != []  # its turn is later
+        return examine(path, name)
+
+    monkeypatch.setattr(uploading, "examine", given_up)
+    uploading.add_piece(alice, file.pk, 0, data)
+    assert len(stored(data_dir)) == 1
+    Job.objects.update(due_at=timezone.now())
+    run_jobs()
+    assert stored(data_dir) == []
+    assert not File.objects.exists()
+
+
+def test_a_process_that_is_killed_leaves_no_metadata_behind(alice, data_dir, monkeypatch):
+    data = picture("JPEG", comment=b"SECRET")
+    file, _created = uploading.begin(alice, key="k", name="a.jpg", size=len(data))
+
+    def die(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(storage, "remove_part", die)
+        with pytest.raises(KeyboardInterrupt):
+            uploading.add_piece(alice, file.pk, 0, data)
+    assert len(stored(data_dir)) == 2
+    uploading.add_piece(alice, file.pk, len(data))
+    assert stored(data_dir) == [file.pk]
+
+
 def test_a_piece_of_which_a_part_was_written_continues_there(alice):
     file, _created = uploading.begin(alice, key="k", name="a", size=5)
     with storage.writing(file.pk):
@@ -290,3 +350,21 @@ def test_two_requests_cannot_write_at_once(alice):
     file, _created = uploading.begin(alice, key="k", name="a", size=5)
     with storage.writing(file.pk), raises_chat_error("busy"):
         uploading.add_piece(alice, file.pk, 0, b"1")
+    uploading.add_piece(alice, file.pk, 0, b"1")
+
+
+def test_a_lock_that_was_just_removed_is_none(monkeypatch):
+    """Two requests open the file of the lock; the first is done and removes it before the second locks it."""
+    lock = fcntl.flock
+
+    def after_another(file, how):
+        storage.part_path("x.lock").unlink()
+        lock(file, how)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fcntl, "flock", after_another)
+        with raises_chat_error("busy"), storage.writing("x"):
+            pass
+    with storage.writing("x"):
+        pass
+    assert not storage.part_path("x.lock").exists()

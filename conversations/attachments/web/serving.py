@@ -6,6 +6,7 @@ is 404. Browsers keep a file but ask each time; thumbnails, of which a page can 
 
 from __future__ import annotations
 
+import logging
 from math import ceil
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header
+from django.utils.translation import gettext_lazy as _
 
 from accounts import tokens
 from accounts.current_user import current_user
@@ -25,6 +27,8 @@ from conversations.attachments import limits, queries, storage
 from conversations.attachments.models import File
 from conversations.attachments.web.ranges import Range, UnsatisfiableError, requested_range
 from conversations.web.signed_in import member_view
+
+logger = logging.getLogger(__name__)
 
 # Browsers show these without running anything in them. Everything else is saved.
 _SHOWN = {
@@ -82,6 +86,14 @@ def _serve_signed_in(request: HttpRequest, *, file_id: str, size: str) -> HttpRe
 def _answer(request: HttpRequest, user: User, file_id: str, size: str) -> HttpResponse:
     limiter.check_local("downloads", str(user.pk))
     found = queries.find_file(user, file_id)
+    try:
+        return _version(request, found, size)
+    except FileNotFoundError:
+        logger.error("The bytes of a file are missing in the storage: %s", found.pk)
+        raise ChatError("not_found", _("The content of this file has been lost.")) from None
+
+
+def _version(request: HttpRequest, found: File, size: str) -> HttpResponse:
     if not size:
         return _respond(request, found, found.stored_name, found.type, _FILE_CACHED)
     if found.kind != File.Kind.IMAGE:
@@ -129,10 +141,7 @@ def _file_response(
         error = {**_HEADERS, "Content-Range": f"bytes */{size}", "Cache-Control": "no-store"}
         return HttpResponse(status=416, headers=error)
     start, length = part or Range(0, size)
-    try:
-        opened = storage.open_range(stored, start, length)
-    except FileNotFoundError:
-        raise ChatError("not_found") from None
+    opened = storage.open_range(stored, start, length)
     response = FileResponse(opened, length, status=206 if part else 200, headers=headers)
     if part:
         response.headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{size}"

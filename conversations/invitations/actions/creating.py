@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from chatty.common import timestamps
 from chatty.common.errors import ChatError, Sentence
-from chatty.common.limiter import limiter
 from chatty.common.link_tokens import hash_token
+from chatty.common.spending import spending
 from chatty.common.text import clean_line
 from chatty.idempotency import keys
 from conversations import access
@@ -73,13 +73,8 @@ def create_invitation(
     terms = clean_terms(conversation_ids, note, days, uses)
     if (known := _find(user, key, terms.as_sent())) is not None:
         return known
-    # Outside the transaction, as the limiter may have to wait for Redis.
-    limiter.check("invitations", str(user.pk))
-    try:
+    with spending("invitations", str(user.pk)):
         return _create(user, key, terms)
-    except ChatError:
-        limiter.put_back("invitations", str(user.pk))
-        raise
 
 
 def create_setup_invitation(user: User, conversation_id: int) -> Created:
@@ -180,8 +175,8 @@ def renew_link(user: User, invitation_id: int, *, key: str) -> Created:
     key = valid_key(key)
     if (known := _find(user, key, _sent_to_renew(invitation_id))) is not None:
         return known
-    limiter.check("invitations", str(user.pk))
-    return _renew(user, invitation_id, key)
+    with spending("invitations", str(user.pk)):
+        return _renew(user, invitation_id, key)
 
 
 @in_transaction

@@ -16,6 +16,7 @@ from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.limiter import limiter
 from chatty.common.link_tokens import hash_token
+from chatty.common.spending import spending
 from conversations.actions.transactions import in_transaction
 from conversations.invitations import emails, limits, queries
 from conversations.invitations.actions.creating import (
@@ -80,13 +81,10 @@ def invite_by_email(
     unknown = [address for address, outcome in outcomes.items() if outcome is None]
     if unknown:
         # Members count too: the answer tells who has an account.
-        limiter.check("invitations", str(user.pk), len(unknown))
-    for number, address in enumerate(unknown):
-        try:
-            outcomes[address] = _invite(user, address, key, terms, site)
-        except ChatError:
-            limiter.put_back("invitations", str(user.pk), len(unknown) - number)
-            raise
+        with spending("invitations", str(user.pk), len(unknown)) as tokens:
+            for address in unknown:
+                outcomes[address] = _invite(user, address, key, terms, site)
+                tokens.left -= 1
     return [Answer(address, outcome) for address, outcome in outcomes.items() if outcome]
 
 

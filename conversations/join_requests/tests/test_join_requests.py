@@ -123,6 +123,8 @@ class TestLink:
             ):
                 actions.find_link(carol, guess)
             codes.append(1)
+        with raises_chat_error("slow_down"):  # or going on would tell
+            actions.find_link(carol, token)
 
     def test_id_of_the_conversation_still_reveals_nothing(self, carol, group, token):
         missing = signed_in(carol).get("/c/999999/")

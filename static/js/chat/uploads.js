@@ -246,8 +246,8 @@ export class Uploads extends Emitter {
   }
 
   async #transfer(upload) {
-    const { key, name, size, type } = upload;
-    const made = await this.#rest.post("uploads/", { key, name, size, ...(type && { type }) });
+    const { key, name, size } = upload;
+    const made = await this.#rest.post("uploads/", { key, name, size });
     this.#changed(upload, { id: made.id, sent: made.offset, state: "running" });
     let conflicts = 0;
     do {

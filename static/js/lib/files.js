@@ -1,7 +1,7 @@
 // What is said about a file: its size, the letters on its card, the box of a picture. The same as in
 // conversations/web/files.py.
 
-const SIDE = 420; // CSS pixels: the longer side of a picture or film in a message
+const SIDE = 420; // CSS pixels: the longer side of a picture or video in a message
 const UNIT = 1024;
 
 /** "999 B", "18 KB", "1.5 MB" in the language of the page. */

@@ -98,7 +98,7 @@ export function drawFiles(element, files) {
   while (element.children.length > made.length) element.lastElementChild.remove();
 }
 
-const DRAWERS = { image: drawPicture, video: drawFilm, audio: drawSound };
+const DRAWERS = { image: drawPicture, video: drawVideo, audio: drawAudio };
 
 function draw(file) {
   const made = (DRAWERS[file.kind] ?? drawCard)(file);
@@ -123,16 +123,16 @@ function drawPicture({ url, thumbnail, alt, name, width, height, animated }) {
   return made;
 }
 
-function drawFilm({ url, alt, name, width, height }) {
-  const made = copyOf("files__film");
+function drawVideo({ url, alt, name, width, height }) {
+  const made = copyOf("files__video");
   setOrRemove(made, "src", url);
   setBox(made, width, height);
   made.ariaLabel = alt || name;
   return made;
 }
 
-function drawSound({ url, alt, name }) {
-  const made = copyOf("files__sound");
+function drawAudio({ url, alt, name }) {
+  const made = copyOf("files__audio");
   const player = made.querySelector("audio");
   setOrRemove(player, "src", url);
   player.ariaLabel = alt || name;

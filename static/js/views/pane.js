@@ -58,6 +58,9 @@ class Pane {
       this.#frame.on("left", ({ answer, drawn }) => go(answer.url, { answer, drawn })),
       this.#frame.on("gone", () => this.close()), // the page itself shows that
       this.#page.on("shown", () => this.#onPage()),
+      this.#page.socket.on("frame", ({ type, conversation }) => {
+        if (type === "join_requests") this.#refreshSoon(conversation); // the list of people begins with them
+      }),
     ];
     this.#frame.connect();
     this.#page.part("conversation_page").then(() => this.#follow());

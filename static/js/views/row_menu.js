@@ -124,7 +124,7 @@ class RowMenu {
         return setFavourite(this.#page, this.#id, what === "favourite");
       case "mute":
       case "unmute":
-        return setLevel(this.#page, this.#id, what === "mute" ? "nothing" : "all");
+        return setLevel(this.#page, this.#id, what === "mute" ? "nothing" : "unmuted");
       default:
         return this.#markRead();
     }

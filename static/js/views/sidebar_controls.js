@@ -44,7 +44,7 @@ async function toggle(form, page) {
   const wanted = form.querySelector("button").getAttribute("aria-pressed") !== "true";
   try {
     if (form.dataset.toggle === "favourite") await setFavourite(page, id, wanted);
-    else await setLevel(page, id, wanted ? "nothing" : "all");
+    else await setLevel(page, id, wanted ? "nothing" : "unmuted");
   } catch (error) {
     toast.error(error.detail ?? t("error.server"));
   }

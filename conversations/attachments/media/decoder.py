@@ -1,0 +1,75 @@
+"""Makes thumbnails of a picture, as a program of its own: a picture that needs too much time or memory, or
+breaks the decoder, ends this program and nothing else. See pictures.make_thumbnails().
+
+Its arguments are a Pillow format, the most pixels, the path of the picture, and for each thumbnail the longer
+side and the path to write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import sys
+
+from PIL import Image
+
+SECONDS = 10  # of the processor, for all thumbnails of a picture
+MEMORY = 1536 * 1024 * 1024  # bytes: 50 megapixels take up to 200 MB, several times
+UNREADABLE, DISK_FULL = 3, 4  # what the program returns
+_QUALITY = 80
+_PROFILED = ("RGB", "RGBA", "P")
+_ORIENTED = ("JPEG", "PNG")  # as in browsers
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def main(kind: str, pixels_max: str, path: str, *targets: str) -> None:
+    sides = {int(side): target for side, target in zip(targets[::2], targets[1::2], strict=True)}
+    largest = max(sides)
+    with Image.open(path, formats=[kind]) as picture:
+        if picture.width * picture.height > int(pixels_max):
+            sys.exit(UNREADABLE)
+        picture.draft("RGB", (largest, largest))  # JPEG: decode at a reduced size
+        picture.load()
+        has_alpha = "A" in picture.getbands() or "transparency" in picture.info
+        mode = "RGBA" if has_alpha else "RGB"
+        # That of other kinds of colours would be wrong for these.
+        profile = picture.info.get("icc_profile") if picture.mode in _PROFILED else None
+        turn = _TURNS.get(picture.getexif().get(_ORIENTATION, 1)) if kind in _ORIENTED else None
+        smaller = picture if picture.mode == mode else picture.convert(mode)
+        smaller.thumbnail((largest, largest), Image.Resampling.LANCZOS)
+        if turn is not None:
+            smaller = smaller.transpose(turn)
+        for side in sorted(sides, reverse=True):
+            smaller.thumbnail((side, side), Image.Resampling.LANCZOS)
+            options = {"quality": _QUALITY, "method": 4, "icc_profile": profile, "exif": b""}
+            smaller.save(sides[side], "WEBP", **options)
+
+
+def limit() -> None:
+    with contextlib.suppress(ValueError, OSError):  # macOS has no limit of memory
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(
+        resource.RLIMIT_CPU, (SECONDS, SECONDS + 1)
+    )  # SIGXCPU, and only then SIGKILL
+    os.nice(5)  # messages come first
+
+
+if __name__ == "__main__":
+    limit()
+    try:
+        main(*sys.argv[1:])
+    except OSError as error:
+        # Pillow raises OSError for broken pictures, too, but then there is no error of the system.
+        sys.exit(UNREADABLE if error.errno is None else DISK_FULL)
+    except Exception:  # decoders raise all kinds of exceptions for broken files
+        sys.exit(UNREADABLE)
