@@ -22,6 +22,7 @@ def _own_database(redis_url: str) -> str:
 
 
 _HOME = Path(tempfile.mkdtemp(prefix=f"chatty-test-{_WORKER}-"))
+(_HOME / "static").mkdir()
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 
 _ENVIRONMENT = {
