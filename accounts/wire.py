@@ -7,9 +7,9 @@ from typing import Annotated
 
 import msgspec
 
-from accounts.models import User
+from accounts.models import Contrast, Density, Theme, TimeFormat, User
 from chatty.common.entity_tags import entity_tag
-from chatty.common.structs import NextPage
+from chatty.common.structs import NextPage, one_of
 
 
 class PersonOut(msgspec.Struct, frozen=True):
@@ -38,6 +38,43 @@ class StatusOut(msgspec.Struct, frozen=True):
     ]
 
 
+class MeOut(msgspec.Struct, frozen=True):
+    """Your account."""
+
+    id: int
+    email: str
+    email_confirmed: Annotated[
+        bool, msgspec.Meta(description="Whether a link in an email to this address was opened.")
+    ]
+    new_email: Annotated[
+        str,
+        msgspec.Meta(description="The address that replaces `email` once confirmed. Empty: none."),
+    ]
+    name: str
+    title: Annotated[str, msgspec.Meta(description="What you do, such as “Designer”.")]
+    status: Annotated[
+        StatusOut | None, msgspec.Meta(description="Null if you have none, or it has ended.")
+    ]
+    hue: Annotated[int, msgspec.Meta(description="Avatar colour, 0 to 11.")]
+    picture: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="URL of the picture, which changes with it. Null: show initials on the avatar "
+            "colour."
+        ),
+    ]
+    time_zone: Annotated[str, msgspec.Meta(description="Empty: the server’s.")]
+    language: Annotated[
+        str, msgspec.Meta(description="For pages and emails. Empty: the browser’s.")
+    ]
+    theme: Annotated[str, one_of(Theme)]
+    contrast: Annotated[str, one_of(Contrast)]
+    density: Annotated[str, one_of(Density, "Of messages on the pages.")]
+    time_format: Annotated[
+        str, one_of(TimeFormat, "On the pages. `language`: as usual in the language.")
+    ]
+
+
 class PeopleOut(msgspec.Struct, frozen=True):
     """A page of people."""
 
@@ -48,6 +85,27 @@ class PeopleOut(msgspec.Struct, frozen=True):
 def person_to_wire(user: User) -> PersonOut:
     """Return a person's public profile. No query."""
     return PersonOut(user.pk, user.name, user.hue, user.picture_url)
+
+
+def me_to_wire(user: User) -> MeOut:
+    """Return someone's own account, for themselves only. No query."""
+    return MeOut(
+        id=user.pk,
+        email=user.email,
+        email_confirmed=user.email_confirmed,
+        new_email=user.new_email,
+        name=user.name,
+        title=user.title,
+        status=status_to_wire(user),
+        hue=user.hue,
+        picture=user.picture_url,
+        time_zone=user.time_zone,
+        language=user.language,
+        theme=user.theme,
+        contrast=user.contrast,
+        density=user.density,
+        time_format=user.time_format,
+    )
 
 
 def status_to_wire(user: User) -> StatusOut | None:
@@ -61,4 +119,7 @@ def profile_tag(user: User) -> str:
     """Return the entity tag of someone's own account. It changes with what they can change."""
     shown = (user.name, user.title, user.chosen_hue, user.picture, user.time_zone, user.language)
     look = (user.theme, user.contrast, user.density, user.time_format)
-    return entity_tag(user.pk, user.email, *shown, *look)
+    # As stored, so that the tag stays the same when a status ends: no one has edited anything.
+    until = user.status_until.isoformat() if user.status_until else None
+    status = (user.status_emoji, user.status_text, until)
+    return entity_tag(user.pk, user.email, *shown, *look, *status)

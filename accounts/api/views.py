@@ -34,7 +34,14 @@ from accounts.api.serializers import (
 )
 from accounts.current_user import current_user
 from accounts.models import SignUpRequest, User
-from accounts.wire import PeopleOut, PersonOut, person_to_wire, profile_tag
+from accounts.wire import (
+    MeOut,
+    PeopleOut,
+    PersonOut,
+    me_to_wire,
+    person_to_wire,
+    profile_tag,
+)
 from chatty.api import paging
 from chatty.api.base import StrictAPIView
 from chatty.api.fields import StrictQuery
@@ -67,9 +74,7 @@ class RegisterView(StrictAPIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
-    @extend_schema(
-        request=RegisterSerializer, responses={201: MeSerializer, 202: _PENDING}, auth=[]
-    )
+    @extend_schema(request=RegisterSerializer, responses={201: MeOut, 202: _PENDING}, auth=[])
     def post(self, request: Request) -> Response:
         actions.require_sign_up_offered()
         given = validated_data(RegisterSerializer(data=request.data))
@@ -77,7 +82,7 @@ class RegisterView(StrictAPIView):
         created = actions.sign_up(**given, address=client_address(plain), site=site_of(plain))
         if isinstance(created, SignUpRequest):
             return Response({"state": created.state}, status=status.HTTP_202_ACCEPTED)
-        return Response(MeSerializer(created).data, status=status.HTTP_201_CREATED)
+        return Response(me_to_wire(created), status=status.HTTP_201_CREATED)
 
 
 class RegisterLinkView(StrictAPIView):
@@ -148,41 +153,41 @@ class MeView(StrictAPIView):
 
     conditional = frozenset({"PATCH"})
 
-    @extend_schema(responses=MeSerializer)
+    @extend_schema(responses={200: MeOut})
     def get(self, request: Request) -> Response:
         """Get your account."""
         return _me_response(current_user(request))
 
-    @extend_schema(request=MeSerializer, responses={200: MeSerializer})
+    @extend_schema(request=MeSerializer, responses={200: MeOut})
     def patch(self, request: Request) -> Response:
         """Change your account."""
-        given = validated_data(MeSerializer(current_user(request), data=request.data, partial=True))
+        given = validated_data(MeSerializer(data=request.data))
         return _me_response(
             actions.update_profile(current_user(request), **given, if_match=self.if_match)
         )
 
 
 def _me_response(user: User) -> Response:
-    return Response(MeSerializer(user).data, headers={"ETag": profile_tag(user)})
+    return Response(me_to_wire(user), headers={"ETag": profile_tag(user)})
 
 
 class MyEmailView(StrictAPIView):
     """Your own email address."""
 
-    @extend_schema(request=EmailSerializer, responses={200: MeSerializer})
+    @extend_schema(request=EmailSerializer, responses={200: MeOut})
     def post(self, request: Request) -> Response:
         """Change it. Where mail is set up, it is `new_email` until a link that is sent there was opened."""
         user, plain = current_user(request), request._request
         given = validated_data(EmailSerializer(data=request.data))
         actions.change_email(user, **given, address=client_address(plain), site=site_of(plain))
-        return Response(MeSerializer(user).data)
+        return Response(me_to_wire(user))
 
-    @extend_schema(responses={200: MeSerializer})
+    @extend_schema(responses={200: MeOut})
     def delete(self, request: Request) -> Response:
         """Keep the present address: `new_email` is removed."""
         user = current_user(request)
         actions.cancel_email_change(user)
-        return Response(MeSerializer(user).data)
+        return Response(me_to_wire(user))
 
 
 class MyEmailLinkView(StrictAPIView):
@@ -225,7 +230,7 @@ class MyPictureView(StrictAPIView):
 
     @extend_schema(
         request=dict.fromkeys(pictures.MEDIA_TYPES, OpenApiTypes.BINARY),
-        responses={200: MeSerializer},
+        responses={200: MeOut},
     )
     def put(self, request: Request) -> Response:
         """Upload a picture: a PNG, JPEG, WebP or GIF of up to 5 MB. It is cropped to a square."""

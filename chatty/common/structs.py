@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
+from django.db.models import TextChoices
 from django.forms import Field
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -32,6 +33,20 @@ NextPage = Annotated[
         extra_json_schema={"format": "uri"},
     ),
 ]
+
+
+def one_of(choices: type[TextChoices], description: str | None = None) -> msgspec.Meta:
+    """Describe a text field that has one of these values.
+
+    chatty/api/schema.py replaces `x-choices` with their labels, in the language of the request.
+    """
+    return msgspec.Meta(
+        description=description,
+        extra_json_schema={
+            "enum": [str(value) for value in choices.values],
+            "x-choices": f"{choices.__module__}:{choices.__qualname__}",
+        },
+    )
 
 
 def parse(kind: type[T], given: object) -> T:

@@ -9,10 +9,9 @@ import msgspec
 
 from accounts.wire import PersonOut, StatusOut
 from chatty.common.entity_tags import entity_tag
-from chatty.common.structs import NextPage
+from chatty.common.structs import NextPage, one_of
 from conversations import permissions
 from conversations.models import Audience, Conversation, Membership
-from conversations.wire.choices import one_of
 from conversations.wire.messages import LastMessageOut
 
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]

@@ -15,10 +15,10 @@ from msgspec import UNSET, UnsetType
 from accounts.models import User
 from accounts.wire import PersonOut, person_to_wire
 from chatty.common.entity_tags import entity_tag
+from chatty.common.structs import one_of
 from conversations import limits, markdown, notices
 from conversations.content import excerpt_of
 from conversations.models import Message
-from conversations.wire.choices import one_of
 from conversations.wire.files import FileOut
 
 if TYPE_CHECKING:
