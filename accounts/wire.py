@@ -7,9 +7,11 @@ from typing import Annotated
 
 import msgspec
 
-from accounts.models import Contrast, Density, Theme, TimeFormat, User
+from accounts.models import Contrast, Density, SignIn, Theme, TimeFormat, User
 from chatty.common.entity_tags import entity_tag
-from chatty.common.structs import NextPage, one_of
+from chatty.common.structs import Choices, NextPage, one_of
+
+_Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class PersonOut(msgspec.Struct, frozen=True):
@@ -75,6 +77,43 @@ class MeOut(msgspec.Struct, frozen=True):
     ]
 
 
+class SessionOut(msgspec.Struct, frozen=True):
+    """A browser or program that you are signed in with."""
+
+    sid: Annotated[str, msgspec.Meta(description="Its id.")]
+    kind: Annotated[
+        str, one_of(Choices("SessionKind", {"web": "A browser.", "token": "A program."}))
+    ]
+    client: Annotated[str, msgspec.Meta(description="What it called itself when it signed in.")]
+    created_at: _Instant
+    last_seen_at: _Instant
+    expires_at: Annotated[
+        datetime, msgspec.Meta(tz=True, description="When it ends, unless it is used before.")
+    ]
+    current: Annotated[bool, msgspec.Meta(description="It sent this request.")]
+
+
+class SessionsOut(msgspec.Struct, frozen=True):
+    results: list[SessionOut]
+
+
+class PendingSignUpOut(msgspec.Struct, frozen=True):
+    """There is no account yet."""
+
+    state: Annotated[
+        str,
+        one_of(
+            Choices(
+                "PendingSignUpState",
+                {
+                    "waiting": "An administrator has to approve it.",
+                    "unconfirmed": "The link in an email has to be opened.",
+                },
+            )
+        ),
+    ]
+
+
 class PeopleOut(msgspec.Struct, frozen=True):
     """A page of people."""
 
@@ -113,6 +152,18 @@ def status_to_wire(user: User) -> StatusOut | None:
     if not user.has_status:
         return None
     return StatusOut(user.status_emoji, user.status_text, user.status_until)
+
+
+def session_to_wire(sign_in: SignIn, *, current: bool) -> SessionOut:
+    return SessionOut(
+        sid=sign_in.sid,
+        kind=sign_in.kind,
+        client=sign_in.client,
+        created_at=sign_in.created_at,
+        last_seen_at=sign_in.last_seen_at,
+        expires_at=sign_in.expires_at,
+        current=current,
+    )
 
 
 def profile_tag(user: User) -> str:

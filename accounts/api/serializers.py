@@ -20,11 +20,11 @@ from accounts.models import (
     TITLE_MAX,
     Contrast,
     Density,
-    SignIn,
     Theme,
     TimeFormat,
 )
 from chatty.api.fields import (
+    QueryCursor,
     QueryIds,
     StrictChoice,
     StrictInt,
@@ -83,11 +83,11 @@ class MeSerializer(StrictSerializer):
     language = StrictText(
         max_length=16, required=False, help_text="For pages and emails. Empty: the browser’s."
     )
-    theme = StrictChoice(Theme.choices, required=False)
-    contrast = StrictChoice(Contrast.choices, required=False)
-    density = StrictChoice(Density.choices, required=False, help_text="Of messages on the pages.")
+    theme = StrictChoice(Theme, required=False)
+    contrast = StrictChoice(Contrast, required=False)
+    density = StrictChoice(Density, required=False, help_text="Of messages on the pages.")
     time_format = StrictChoice(
-        TimeFormat.choices,
+        TimeFormat,
         required=False,
         help_text="On the pages. `language`: as usual in the language.",
     )
@@ -118,17 +118,6 @@ class EmailSerializer(StrictSerializer):
 
 class LinkSerializer(StrictSerializer):
     email = StrictText(max_length=EMAIL_MAX, allow_blank=False)
-
-
-class SignInSerializer(serializers.ModelSerializer[SignIn]):
-    current = serializers.SerializerMethodField()
-
-    class Meta:
-        model = SignIn
-        fields = ("sid", "kind", "client", "created_at", "last_seen_at", "expires_at", "current")
-
-    def get_current(self, sign_in: SignIn) -> bool:
-        return bool(sign_in.sid == self.context["sid"])
 
 
 class SignInTokenSerializer(StrictSerializer, TokenObtainPairSerializer):
@@ -183,7 +172,7 @@ class PeopleQuery(StrictQuery):
     q = serializers.CharField(
         required=False, allow_blank=True, help_text="Search terms for the name."
     )
-    cursor = serializers.CharField(required=False)
+    cursor = QueryCursor()
     ids = QueryIds(
         required=False,
         most=PEOPLE_MAX,

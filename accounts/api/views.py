@@ -8,7 +8,7 @@ from typing import IO, Any, ClassVar, cast
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, inline_serializer
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import BaseParser
@@ -28,7 +28,6 @@ from accounts.api.serializers import (
     PeopleQuery,
     RegisterSerializer,
     RotationSerializer,
-    SignInSerializer,
     SignInTokenSerializer,
     TokenPairSerializer,
 )
@@ -36,11 +35,14 @@ from accounts.current_user import current_user
 from accounts.models import SignUpRequest, User
 from accounts.wire import (
     MeOut,
+    PendingSignUpOut,
     PeopleOut,
     PersonOut,
+    SessionsOut,
     me_to_wire,
     person_to_wire,
     profile_tag,
+    session_to_wire,
 )
 from chatty.api import paging
 from chatty.api.base import StrictAPIView
@@ -51,9 +53,6 @@ from chatty.common.limiter import client_address, limiter
 from chatty.common.pages import site_of
 
 _NOTHING = {204: None}
-_PENDING = inline_serializer(
-    "SignUpPending", {"state": serializers.ChoiceField(["waiting", "unconfirmed"])}
-)
 
 PEOPLE_PAGE = 50
 
@@ -71,29 +70,40 @@ class RegisterView(StrictAPIView):
     first. Until then, /api/token/ responds with `approval_pending` or `address_unconfirmed`.
     """
 
+    tag = "Signing in"
+
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
-    @extend_schema(request=RegisterSerializer, responses={201: MeOut, 202: _PENDING}, auth=[])
+    @extend_schema(
+        request=RegisterSerializer, responses={201: MeOut, 202: PendingSignUpOut}, auth=[]
+    )
     def post(self, request: Request) -> Response:
         actions.require_sign_up_offered()
         given = validated_data(RegisterSerializer(data=request.data))
         plain = request._request
         created = actions.sign_up(**given, address=client_address(plain), site=site_of(plain))
         if isinstance(created, SignUpRequest):
-            return Response({"state": created.state}, status=status.HTTP_202_ACCEPTED)
+            return Response(PendingSignUpOut(created.state), status=status.HTTP_202_ACCEPTED)
         return Response(me_to_wire(created), status=status.HTTP_201_CREATED)
 
 
 class RegisterLinkView(StrictAPIView):
     """Send the link again that confirms the address of someone who is signing up."""
 
+    tag = "Signing in"
+
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
-    @extend_schema(request=LinkSerializer, responses=_NOTHING, auth=[])
+    @extend_schema(
+        operation_id="register_link_send", request=LinkSerializer, responses=_NOTHING, auth=[]
+    )
     def post(self, request: Request) -> Response:
-        """The response does not reveal whether someone is signing up with this address."""
+        """Send the link again that confirms the address of someone who is signing up.
+
+        The response does not reveal whether someone is signing up with this address.
+        """
         given = validated_data(LinkSerializer(data=request.data))
         plain = request._request
         actions.request_sign_up_link(**given, address=client_address(plain), site=site_of(plain))
@@ -102,6 +112,8 @@ class RegisterLinkView(StrictAPIView):
 
 class TokenView(StrictAPIView, TokenObtainPairView):
     """Sign a program in. Returns an access token and a refresh token, and how long each is valid."""
+
+    tag = "Signing in"
 
     serializer_class = SignInTokenSerializer
 
@@ -118,6 +130,8 @@ class RefreshView(StrictAPIView, TokenRefreshView):
     session.
     """
 
+    tag = "Signing in"
+
     serializer_class = RotationSerializer
 
     @extend_schema(responses={200: TokenPairSerializer}, auth=[])
@@ -127,6 +141,8 @@ class RefreshView(StrictAPIView, TokenRefreshView):
 
 class LogoutView(StrictAPIView):
     """End the session of the refresh token in the body, or of the Bearer token if there is none."""
+
+    tag = "Signing in"
 
     permission_classes = (AllowAny,)
 
@@ -151,6 +167,8 @@ class LogoutView(StrictAPIView):
 class MeView(StrictAPIView):
     """Your own account."""
 
+    tag = "Account"
+
     conditional = frozenset({"PATCH"})
 
     @extend_schema(responses={200: MeOut})
@@ -174,26 +192,30 @@ def _me_response(user: User) -> Response:
 class MyEmailView(StrictAPIView):
     """Your own email address."""
 
-    @extend_schema(request=EmailSerializer, responses={200: MeOut})
+    tag = "Account"
+
+    @extend_schema(operation_id="me_email_change", request=EmailSerializer, responses={200: MeOut})
     def post(self, request: Request) -> Response:
-        """Change it. Where mail is set up, it is `new_email` until a link that is sent there was opened."""
+        """Change your email address. Where mail is set up, it is `new_email` until the link that is sent
+        there was opened."""
         user, plain = current_user(request), request._request
         given = validated_data(EmailSerializer(data=request.data))
         actions.change_email(user, **given, address=client_address(plain), site=site_of(plain))
         return Response(me_to_wire(user))
 
-    @extend_schema(responses={200: MeOut})
+    @extend_schema(operation_id="me_email_keep", responses={200: MeOut})
     def delete(self, request: Request) -> Response:
-        """Keep the present address: `new_email` is removed."""
+        """Keep your email address. `new_email` is removed."""
         user = current_user(request)
         actions.cancel_email_change(user)
         return Response(me_to_wire(user))
 
 
 class MyEmailLinkView(StrictAPIView):
+    tag = "Account"
     without_body = frozenset({"POST"})
 
-    @extend_schema(request=None, responses=_NOTHING)
+    @extend_schema(operation_id="me_email_link_send", request=None, responses=_NOTHING)
     def post(self, request: Request) -> Response:
         """Send the link again that confirms your address, or your new one."""
         user, plain = current_user(request), request._request
@@ -218,6 +240,8 @@ class PictureParser(BaseParser):
 class MyPictureView(StrictAPIView):
     """Your own picture."""
 
+    tag = "Account"
+
     conditional = frozenset({"PUT", "DELETE"})
     parser_classes = (PictureParser,)
 
@@ -233,7 +257,7 @@ class MyPictureView(StrictAPIView):
         responses={200: MeOut},
     )
     def put(self, request: Request) -> Response:
-        """Upload a picture: a PNG, JPEG, WebP or GIF of up to 5 MB. It is cropped to a square."""
+        """Change your picture. Send a PNG, JPEG, WebP or GIF of up to 5 MB. It is cropped to a square."""
         try:
             file = cast(dict[str, bytes], request.data)
         except UnsupportedMediaType:
@@ -247,7 +271,7 @@ class MyPictureView(StrictAPIView):
 
     @extend_schema(responses=_NOTHING)
     def delete(self, request: Request) -> Response:
-        """Remove the picture. Initials are shown instead."""
+        """Remove your picture. Initials are shown instead."""
         user = current_user(request)
         actions.update_profile(user, remove_picture=True, if_match=self.if_match)
         return Response(status=status.HTTP_204_NO_CONTENT)
@@ -255,6 +279,8 @@ class MyPictureView(StrictAPIView):
 
 class PictureView(StrictAPIView):
     """A person's picture. Its URL never serves a different picture, so it can be cached for good."""
+
+    tag = "People"
 
     def check_throttles(self, request: Request) -> None:
         """Skipped here: a page can show hundreds of pictures at once."""
@@ -277,6 +303,8 @@ class PictureView(StrictAPIView):
 class PasswordView(StrictAPIView):
     """Change your password. All other sessions end."""
 
+    tag = "Account"
+
     @extend_schema(
         operation_id="me_password_change", request=PasswordSerializer, responses=_NOTHING
     )
@@ -295,18 +323,22 @@ class PasswordView(StrictAPIView):
 class SignInsView(StrictAPIView):
     """Your active sessions."""
 
+    tag = "Account"
+
     @extend_schema(
         operation_id="me_sign_ins_list",
-        responses=inline_serializer("SignIns", {"results": SignInSerializer(many=True)}),
+        responses=SessionsOut,
     )
     def get(self, request: Request) -> Response:
         """List your sessions."""
         rows = queries.live_sign_ins(current_user(request))
-        found = SignInSerializer(rows, many=True, context={"sid": sid_of(request)})
-        return Response({"results": found.data})
+        sid = sid_of(request)
+        return Response(SessionsOut([session_to_wire(row, current=row.sid == sid) for row in rows]))
 
 
 class SignInView(StrictAPIView):
+    tag = "Account"
+
     @extend_schema(responses=_NOTHING)
     def delete(self, request: Request, sid: str) -> Response:
         """End one of your sessions."""
@@ -315,6 +347,7 @@ class SignInView(StrictAPIView):
 
 
 class PeopleView(StrictAPIView):
+    tag = "People"
     query_serializers: ClassVar[dict[str, type[StrictQuery]]] = {"GET": PeopleQuery}
 
     @extend_schema(operation_id="users_list", parameters=[PeopleQuery], responses=PeopleOut)
@@ -334,6 +367,8 @@ class PeopleView(StrictAPIView):
 
 
 class PersonView(StrictAPIView):
+    tag = "People"
+
     @extend_schema(operation_id="users_get", responses={200: PersonOut})
     def get(self, request: Request, user: int) -> Response:
         """Get an active person."""

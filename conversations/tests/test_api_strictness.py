@@ -44,12 +44,17 @@ def operations() -> list[Operation]:
     description = SharedSchemaGenerator().get_schema()
 
     def resolved(shape: dict[str, Any]) -> dict[str, Any]:
-        for each in [shape, *shape.get("allOf", []), *shape.get("oneOf", [])]:
+        """Return the shape without references, with one type, and whether it can be null."""
+        kinds = [*shape.get("allOf", []), *shape.get("anyOf", []), *shape.get("oneOf", [])]
+        nullable = {"type": "null"} in kinds or "null" in shape.get("type", ())
+        for each in [shape, *kinds]:
+            found = each
             if "$ref" in each:
                 name = each["$ref"].rpartition("/")[2]
-                return {**shape, **description["components"]["schemas"][name]}
-            if "type" in each:
-                return {**shape, **each}
+                found = resolved(description["components"]["schemas"][name])
+            if found.get("type", "null") != "null":
+                kinds = [found["type"]] if isinstance(found["type"], str) else found["type"]
+                return {**shape, **found, "type": kinds[0], "nullable": nullable}
         return shape
 
     found = []

@@ -30,7 +30,10 @@ class ConversationOut(msgspec.Struct, frozen=True):
     ]
     topic: str
     version: Annotated[
-        int, msgspec.Meta(description="Counts the changes in the conversation: see since_version.")
+        int,
+        msgspec.Meta(
+            description="Counts the changes. Pass it as `since_version` to get later ones."
+        ),
     ]
     last_seq: int
     last_read_seq: int
@@ -64,7 +67,7 @@ class ConversationOut(msgspec.Struct, frozen=True):
         msgspec.Meta(description="Seconds between two messages of a member. 0: slow mode is off."),
     ]
     can: Annotated[
-        list[str], msgspec.Meta(description="What you can do now, see docs/permissions.md.")
+        list[str], msgspec.Meta(description="What you can do now, by the names of permissions.")
     ]
     other: Annotated[
         PersonOut | None,

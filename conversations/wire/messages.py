@@ -65,7 +65,7 @@ class NoticeOut(msgspec.Struct, frozen=True):
     data: Annotated[
         dict[str, Any],
         msgspec.Meta(
-            description="The same as data, such as the user, the role, or the old and new value."
+            description="The same for programs, such as the user, the role, or the old and new value."
         ),
     ]
 
@@ -113,7 +113,7 @@ class MessageOut(msgspec.Struct, frozen=True):
 
 
 class LastMessageOut(msgspec.Struct, frozen=True):
-    """The last message or notice of a conversation, in the words of MessageOut."""
+    """The last message or notice of a conversation."""
 
     seq: int
     version: int
