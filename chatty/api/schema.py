@@ -96,7 +96,7 @@ class AutoSchema(openapi.AutoSchema):
             needed = getattr(self.get_request_serializer(), "is_needed", False)
             if needed or self.method in ("PATCH", "PUT"):
                 operation["requestBody"]["required"] = True
-        examples.add_to(operation, of=type(self.view))
+        examples.add_to(operation, self.path, view=type(self.view))
         return operation
 
     def get_tags(self) -> list[str]:
