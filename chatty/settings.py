@@ -358,6 +358,8 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
+    # The session of a browser is for Chatty's own pages.
+    "AUTHENTICATION_WHITELIST": ["accounts.api.authentication.SignInJWTAuthentication"],
     "COMPONENT_SPLIT_REQUEST": True,
     "COMPONENT_SPLIT_PATCH": False,  # the serializers of changes know which fields are required
     "POSTPROCESSING_HOOKS": ["chatty.api.schema.refine"],
