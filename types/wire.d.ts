@@ -265,7 +265,7 @@ declare namespace Wire {
     kind: "text" | "created" | "joined" | "left" | "added" | "removed" | "role" | "renamed" | "topic" | "access" | "archived" | "unarchived" | "permissions";
     author: Person | null;
     key: string | null;
-    /** Markdown, as written. */
+    /** Markdown as written, without blank lines before it and white space after it. */
     body: string;
     /** The body as sanitised HTML. */
     html: string;

@@ -92,7 +92,12 @@ class MessageOut(msgspec.Struct, frozen=True):
     kind: Annotated[str, one_of(Message.Kind)]
     author: PersonOut | None
     key: str | None
-    body: Annotated[str, msgspec.Meta(description="Markdown, as written.")]
+    body: Annotated[
+        str,
+        msgspec.Meta(
+            description="Markdown as written, without blank lines before it and white space after it."
+        ),
+    ]
     html: Annotated[str, msgspec.Meta(description="The body as sanitised HTML.")]
     excerpt: Annotated[
         str, msgspec.Meta(description="The beginning as one line of plain text, for quotes.")
