@@ -100,8 +100,8 @@ class AutoSchema(openapi.AutoSchema):
         return operation
 
     def get_tags(self) -> list[str]:
-        view: Any = self.view
-        return [view.tag]
+        tag = getattr(self.view, "tag", None)
+        return [tag] if tag else super().get_tags()
 
     def get_summary(self) -> str | None:
         """Return the first sentence of the description."""
