@@ -82,6 +82,7 @@ _NEW = {
     "sid": STAND_INS["session"],
     "token": "Rw6bJd2xUe9vGh4zPa1sTq",
 }
+_LIFETIMES = {"expires_in": 600, "refresh_expires_in": 2592000}  # a second less, now and then
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 _DIGEST = re.compile(r"\b[0-9a-f]{32}\b")
 
@@ -228,6 +229,8 @@ def _constant(value: Any, *, sent: str, name: str = "") -> Any:
         return {key: _constant(each, sent=sent, name=key) for key, each in value.items()}
     if isinstance(value, list):
         return [_constant(each, sent=sent, name=name) for each in value]
+    if name in _LIFETIMES:
+        return _LIFETIMES[name]
     if not isinstance(value, str) or (value and value in sent):
         return value
     if value in STAND_INS.values():
