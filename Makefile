@@ -10,8 +10,11 @@ sum = $(shell cksum < $(1) | tr -d ' ')
 INSTALLED := $(STAMPS)/run-$(call sum,requirements.txt)
 EQUIPPED := $(STAMPS)/dev-$(call sum,requirements.txt)-$(call sum,requirements-dev.txt)
 PYTEST := $(BIN)/python -m pytest
-# The tools that check JavaScript and CSS. requirements-dev.txt installs Node itself.
+# The tools that check JavaScript, CSS and the API's description. requirements-dev.txt installs Node itself.
 NODE_TOOLS := node_modules/.installed-$(call sum,package-lock.json)
+# The generators of clients, and what they need: hundreds of packages, for long tests only.
+CLIENT_TOOLS := tests/clients/node_modules/.installed-$(call sum,tests/clients/package-lock.json)
+DESCRIPTION := node_modules/.openapi.json
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 # Tests also wait for servers and timers, so there are more workers than processors.
 PROCESSORS := $(shell getconf _NPROCESSORS_ONLN)
@@ -46,7 +49,7 @@ test-postgres: $(EQUIPPED) ## run the tests of the database and Redis on Postgre
 test-browser: $(EQUIPPED) ## run the tests in Chromium, and some in Firefox and WebKit
 	$(PYTEST) -n $(call workers,3 / 2) --dist loadscope -m "browser and not long" tests/browser
 
-test-long: $(EQUIPPED) ## run the long tests; takes many minutes
+test-long: $(EQUIPPED) $(CLIENT_TOOLS) ## run the long tests; takes many minutes
 	$(PYTEST) -m "long and not browser" --ignore tests/browser
 	$(PYTEST) -m "long and browser" tests/browser
 
@@ -56,8 +59,9 @@ bench: $(EQUIPPED) ## run the benchmarks; ARGS="--quick", see benchmarks/README.
 screenshots: $(EQUIPPED) ## save screenshots of every page and state in screenshots/
 	@$(BIN)/python -m docs.screenshots
 
-golden: $(EQUIPPED) ## write the results of golden cases, see tests/golden/
+golden: $(EQUIPPED) ## write the results of golden cases, see tests/golden/, and the API's examples
 	@$(BIN)/python -m tests.golden
+	@$(BIN)/python -m tests.api_examples
 
 check: $(NODE_TOOLS) ## check formatting, lint, types, migrations and layers
 	$(BIN)/ruff format --check .
@@ -68,6 +72,9 @@ check: $(NODE_TOOLS) ## check formatting, lint, types, migrations and layers
 	$(BIN)/mdformat --check $(DOCUMENTS)
 	$(BIN)/mypy
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run
+	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py spectacular --fail-on-warn --validate \
+		--format openapi-json --file $(DESCRIPTION)
+	$(NODE) REDOCLY_SUPPRESS_UPDATE_NOTICE=true node_modules/.bin/redocly lint $(DESCRIPTION)
 	$(BIN)/lint-imports --no-cache
 	$(PYTEST) -q tests/test_layers.py tests/test_names.py tests/test_writing_direction.py tests/test_catalogue.py tests/test_golden.py
 
@@ -78,7 +85,7 @@ format: $(NODE_TOOLS) ## format everything
 	$(BIN)/mdformat $(DOCUMENTS)
 
 clean: ## remove the virtualenv and collected files, but not the data in var/
-	rm -rf $(VENV) node_modules staticfiles
+	rm -rf $(VENV) node_modules tests/clients/node_modules staticfiles
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Chatty needs Python 3.11 or newer. Set PYTHON=...")'
@@ -94,6 +101,9 @@ node_modules: $(NODE_TOOLS)
 
 $(NODE_TOOLS): $(EQUIPPED)
 	@$(NODE) npm ci --silent --no-audit --no-fund && touch $@
+
+$(CLIENT_TOOLS): $(EQUIPPED)
+	@$(NODE) npm ci --prefix tests/clients --silent --no-audit --no-fund && touch $@
 
 $(EQUIPPED): | $(BIN)/python
 	@echo "Installing what tests and checks need. This takes a minute or two, the first time only."

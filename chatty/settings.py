@@ -324,20 +324,46 @@ REST_FRAMEWORK = {
     "NUM_PROXIES": 0,  # X-Forwarded-For is handled in chatty/server/proxy_headers.py
 }
 
+_DESCRIPTION = """\
+Everything that Chatty's pages can do. Live events come over a WebSocket at `/ws/`.
+
+Sign in with `POST /api/token/`, and send the access token with each request, as
+`Authorization: Bearer <access>`. Bodies are JSON. Unknown fields and parameters are rejected, and
+values are not converted. An error has a `code` for programs and a `detail` for people.
+
+Later versions can add fields, codes, kinds of messages and other choices to responses. Ignore what
+you don't know.
+"""
+
 SPECTACULAR_SETTINGS = {
     "TITLE": "Chatty",
-    "VERSION": "1",
-    "DESCRIPTION": "REST API for accounts, conversations and messages.",
+    "VERSION": "2",  # of the subprotocol
+    "DESCRIPTION": _DESCRIPTION,
+    "OAS_VERSION": "3.1.1",
+    "LICENSE": {"name": "MIT", "identifier": "MIT"},
+    "SERVERS": [{"url": "/", "description": "This server"}],
+    "TAGS": [
+        {"name": "Overview", "description": "What is where."},
+        {"name": "Signing in", "description": "Accounts, and the tokens of programs."},
+        {"name": "Account", "description": "Your own account."},
+        {"name": "People", "description": "Everyone with an account."},
+        {"name": "Conversations", "description": "Groups and direct messages, as you see them."},
+        {"name": "Members", "description": "Who is in a conversation."},
+        {"name": "Messages", "description": "Messages, notices and reactions."},
+        {"name": "Uploads", "description": "Files, before they are sent with a message."},
+        {"name": "Search", "description": "Finding messages."},
+        {"name": "Invitations", "description": "Links and emails with which people can join."},
+        {"name": "Requests to join", "description": "Asking to join a group, and answering."},
+    ],
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
+    # The session of a browser is for Chatty's own pages.
+    "AUTHENTICATION_WHITELIST": ["accounts.api.authentication.SignInJWTAuthentication"],
     "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": [
-        "chatty.api.schema.refine",
-        "drf_spectacular.hooks.postprocess_schema_enums",
-    ],
+    "COMPONENT_SPLIT_PATCH": False,  # the serializers of changes know which fields are required
+    "POSTPROCESSING_HOOKS": ["chatty.api.schema.refine"],
     "SCHEMA_PATH_PREFIX": "/api",
-    "ENUM_NAME_OVERRIDES": {"AudienceEnum": "conversations.models.Audience"},
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

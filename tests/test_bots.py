@@ -17,7 +17,7 @@ import pytest
 
 from tests.cast import PASSWORD
 from tests.installations import eventually
-from tests.sockets import new_member
+from tests.sockets import Member, new_member
 
 ROOT = Path(__file__).resolve().parent.parent
 LINES = 55  # of the one in Python, without blank lines and imports
@@ -52,6 +52,18 @@ def program(language: str) -> str:
     return str(found)
 
 
+def registered(place, name: str) -> Member:
+    """Create the bot's account as the document says."""
+    text = (ROOT / "docs/bots.md").read_text()
+    (command,) = re.findall(r"^   (curl .*?)^   ```$", text, re.MULTILINE | re.DOTALL)
+    member = Member(place, name)
+    account = {"CHATTY": place.url, "EMAIL": member.email, "PASSWORD": PASSWORD}
+    subprocess.run(
+        ["sh", "-c", command], env={**os.environ, **account, "no_proxy": "*"}, check=True
+    )
+    return member.sign_in()
+
+
 class Bot:
     """The program as a process. Every start is a new one, without any state of the last."""
 
@@ -61,7 +73,7 @@ class Bot:
         self.command = [*COMMANDS[language], str(self.path)]
         self.output = directory / "output"
         no_proxy = {"no_proxy": "*", "NO_PROXY": "*"}
-        self.env = {**os.environ, **account, "CHATTY": place.url, **no_proxy}
+        self.env = {**os.environ, **account, "CHATTY": f"{place.url}/", **no_proxy}
 
     @contextlib.contextmanager
     def running(self):
@@ -93,7 +105,7 @@ def has_answers(person, conversation, number: int) -> bool:
 @pytest.mark.servers
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_bot_of_the_document_answers_each_message_once(place, language, tmp_path):
-    alice, robot = new_member(place), new_member(place)
+    alice, robot = new_member(place), registered(place, f"Pingbot{language}")
     room = alice.create_conversation(robot, name="Machine room")
     bot = Bot(place, language, {"EMAIL": robot.email, "PASSWORD": PASSWORD}, tmp_path)
     for turn in range(5):
@@ -106,6 +118,7 @@ def test_bot_of_the_document_answers_each_message_once(place, language, tmp_path
             eventually(partial(has_answers, alice, room, turn * 2 + 1), seconds=20)
     gone = alice.post_message(room, "ping")
     alice.ask("DELETE", f"/api/messages/{gone['id']}/")
+    assert "Connected as Ping bot" in bot.output.read_text()
     with bot.running() as process:
 
         def has_answered_all() -> bool:

@@ -211,3 +211,12 @@ def test_replacements_are_valid_names() -> None:
             assert language == "css" or new.isidentifier(), name
             assert not keyword.iskeyword(new), name
             assert new not in BANNED[language], name
+
+
+def test_lock_files_name_no_registry():
+    """`npm ci` uses the registry that is set up. `.npmrc` says so, in every directory with a lock file."""
+    locks = [path for path in sources(".json") if path.name == "package-lock.json"]
+    assert len(locks) >= 2
+    for lock in locks:
+        assert '"resolved": "http' not in lock.read_text(), lock
+        assert "omit-lockfile-registry-resolved=true" in (lock.parent / ".npmrc").read_text()

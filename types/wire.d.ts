@@ -48,7 +48,7 @@ declare namespace Wire {
     /** A group without a name. `name` lists the other members. */
     unnamed: boolean;
     topic: string;
-    /** Counts the changes in the conversation: see since_version. */
+    /** Counts the changes. Pass it as `since_version` to get later ones. */
     version: number;
     last_seq: number;
     last_read_seq: number;
@@ -78,7 +78,7 @@ declare namespace Wire {
     renaming: "everyone" | "admins";
     /** Seconds between two messages of a member. 0: slow mode is off. */
     slow_mode: number;
-    /** What you can do now, see docs/permissions.md. */
+    /** What you can do now, by the names of permissions. */
     can: string[];
     /** The other person in a direct message (you, for notes to yourself). Null for groups. */
     other: Person | null;
@@ -201,7 +201,7 @@ declare namespace Wire {
     waiting: number;
   }
 
-  /** The last message or notice of a conversation, in the words of MessageOut. */
+  /** The last message or notice of a conversation. */
   interface LastMessage {
     seq: number;
     version: number;
@@ -265,7 +265,7 @@ declare namespace Wire {
     kind: "text" | "created" | "joined" | "left" | "added" | "removed" | "role" | "renamed" | "topic" | "access" | "archived" | "unarchived" | "permissions";
     author: Person | null;
     key: string | null;
-    /** Markdown, as written. */
+    /** Markdown as written, without blank lines before it and white space after it. */
     body: string;
     /** The body as sanitised HTML. */
     html: string;
@@ -296,7 +296,7 @@ declare namespace Wire {
   interface Notice {
     /** What happened, as a sentence. */
     text: string;
-    /** The same as data, such as the user, the role, or the old and new value. */
+    /** The same for programs, such as the user, the role, or the old and new value. */
     data: Record<string, any>;
   }
 

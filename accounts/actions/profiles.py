@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +30,7 @@ from accounts.models import Picture, User
 from accounts.signals import announce_profile
 from accounts.wire import profile_tag
 from chatty.common.entity_tags import Tags, require_match
+from chatty.common.errors import ChatError
 from chatty.common.limiter import limiter
 from chatty.common.look_alikes import skeleton
 from chatty.common.text import fold_loosely
@@ -43,12 +44,14 @@ def update_profile(
     if_match: Tags = None,
     **given: Any,
 ) -> User:
-    """Change the given fields (see CLEANED) and the picture (formats: see pictures.reencode).
+    """Change the given fields (see CLEANED), the picture (formats: see pictures.reencode), and `status`: the
+    arguments of set_status(), or None to remove it.
 
     Raises ChatError with `fields`, or ("slow_down" | "busy" | "precondition_failed"). After an error nothing
     has changed.
     """
-    changes = {field: CLEANED[field](value) for field, value in given.items()}
+    changes = _status_changes(given.pop("status")) if "status" in given else {}
+    changes |= {field: CLEANED[field](value) for field, value in given.items()}
     if changes.get("name", user.name) != user.name:
         require_distinct_name(changes["name"], user.pk)
     image = None
@@ -85,14 +88,30 @@ def set_status(user: User, *, emoji: str, text: str, until: datetime | None) -> 
 
     Raises ChatError with `fields`.
     """
+    changes = _clean_status(emoji=emoji, text=text, until=until)
+    for field, value in changes.items():
+        setattr(user, field, value)
+    with transaction.atomic():
+        user.save(update_fields=list(changes))
+        announce_profile(user.pk)
+
+
+def _clean_status(*, emoji: str, text: str, until: datetime | None = None) -> dict[str, Any]:
+    """Return the values to store, by column. Raises ChatError with `fields`."""
     emoji, text = clean_status_emoji(emoji), clean_status_text(text)
     if until is not None and until <= timezone.now():
         raise invalid_error("until", _("Choose a later time."))
-    user.status_emoji, user.status_text = emoji, text
-    user.status_until = until if emoji or text else None
-    with transaction.atomic():
-        user.save(update_fields=["status_emoji", "status_text", "status_until"])
-        announce_profile(user.pk)
+    ends = until if emoji or text else None
+    return {"status_emoji": emoji, "status_text": text, "status_until": ends}
+
+
+def _status_changes(status: Mapping[str, Any] | None) -> dict[str, Any]:
+    """As _clean_status(). Errors are listed under `status`, the field that was given."""
+    try:
+        return _clean_status(**(status or {"emoji": "", "text": ""}))
+    except ChatError as error:
+        sentences = [sentence for each in error.fields.values() for sentence in each]
+        raise ChatError(error.code, error.detail, fields={"status": sentences}) from None
 
 
 # The fields update_profile() accepts, with their validation.
@@ -107,4 +126,4 @@ CLEANED: dict[str, Callable[[Any], Any]] = {
     "time_format": clean_time_format,
     "chosen_hue": clean_hue,
 }
-SHOWN_TO_OTHERS = {"name", "chosen_hue", "picture"}
+SHOWN_TO_OTHERS = {"name", "chosen_hue", "picture", "status_emoji", "status_text", "status_until"}

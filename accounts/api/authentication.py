@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.authentication import SessionScheme
 from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import PermissionDenied
@@ -48,12 +47,9 @@ class SignInJWTScheme(SimpleJWTScheme):  # type: ignore[no-untyped-call]
     target_class = "accounts.api.authentication.SignInJWTAuthentication"
     name = "bearer"
 
-
-class SignInSessionScheme(SessionScheme):  # type: ignore[no-untyped-call]
-    """Describes SignInSessionAuthentication in the OpenAPI schema."""
-
-    target_class = "accounts.api.authentication.SignInSessionAuthentication"
-    name = "session"
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        definition = super().get_security_definition(auto_schema)  # type: ignore[no-untyped-call]
+        return {**definition, "description": "An access token: see `POST /api/token/`."}
 
 
 def client_of(request: Request) -> str:

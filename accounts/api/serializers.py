@@ -16,14 +16,15 @@ from accounts.models import (
     HUES,
     NAME_MAX,
     NOTE_MAX,
+    STATUS_MAX,
+    TITLE_MAX,
     Contrast,
     Density,
-    SignIn,
     Theme,
     TimeFormat,
-    User,
 )
 from chatty.api.fields import (
+    QueryCursor,
     QueryIds,
     StrictChoice,
     StrictInt,
@@ -43,54 +44,53 @@ class SecretField(StrictText):
         super().__init__(allow_blank=False, write_only=True, style={"input_type": "password"})
 
 
-class HueField(StrictInt):
-    """Reads as the effective colour. Writes the chosen one, or null for the default of this account."""
+class StatusSerializer(StrictSerializer):
+    """What you are up to. Without an emoji and a text, it is removed."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            source="chosen_hue",
-            min_value=0,
-            max_value=HUES - 1,
-            allow_null=True,
-            help_text="Avatar colour, 0 to 11. Null resets it to the account's default.",
-        )
-
-    def get_attribute(self, instance: User) -> int:
-        return instance.hue
+    emoji = StrictText(
+        help_text="One emoji, or empty.",
+    )
+    text = StrictText(max_length=STATUS_MAX)
+    until = serializers.DateTimeField(
+        required=False, allow_null=True, help_text="When it ends. Null: when you remove it."
+    )
 
 
-class MeSerializer(StrictSerializer, serializers.ModelSerializer[User]):
-    """Your account."""
+class MeSerializer(StrictSerializer):
+    """Changes to your account. What you leave out stays the same."""
 
+    id = serializers.IntegerField(read_only=True)
+    email = serializers.CharField(read_only=True)
     email_confirmed = serializers.BooleanField(read_only=True)
-    new_email = serializers.CharField(
-        read_only=True,
-        help_text="The address that replaces `email` once it is confirmed, or empty.",
+    new_email = serializers.CharField(read_only=True)
+    picture = serializers.CharField(read_only=True)
+    name = StrictText(max_length=NAME_MAX, allow_blank=False, required=False)
+    title = StrictText(
+        max_length=TITLE_MAX, required=False, help_text="What you do, such as “Designer”."
     )
-    name = StrictText(max_length=NAME_MAX, allow_blank=False)
-    hue = HueField()
-    picture = serializers.CharField(
-        source="picture_url",
-        read_only=True,
+    status = StatusSerializer(
+        required=False, allow_null=True, help_text="What you are up to. Null removes it."
+    )
+    hue = StrictInt(
+        source="chosen_hue",
+        min_value=0,
+        max_value=HUES - 1,
         allow_null=True,
-        help_text="URL of the picture, which changes with it. Null: show initials on the avatar colour.",
+        required=False,
+        help_text=f"Avatar colour, 0 to {HUES - 1}. Null resets it to the account’s default.",
     )
-    time_zone = StrictText(max_length=64)
-    language = StrictText(max_length=16, help_text="For pages and emails. Empty: the browser's.")
-    theme = StrictChoice(Theme.choices)
-    contrast = StrictChoice(Contrast.choices)
-    density = StrictChoice(Density.choices, help_text="Of messages on the pages.")
+    time_zone = StrictText(max_length=64, required=False, help_text="Empty: the server’s.")
+    language = StrictText(
+        max_length=16, required=False, help_text="For pages and emails. Empty: the browser’s."
+    )
+    theme = StrictChoice(Theme, required=False)
+    contrast = StrictChoice(Contrast, required=False)
+    density = StrictChoice(Density, required=False, help_text="Of messages on the pages.")
     time_format = StrictChoice(
-        TimeFormat.choices, help_text="On the pages. `language`: as usual in the language."
+        TimeFormat,
+        required=False,
+        help_text="On the pages. `language`: as usual in the language.",
     )
-
-    class Meta:
-        model = User
-        fields = (
-            *("id", "email", "email_confirmed", "new_email", "name", "hue", "picture"),
-            *("time_zone", "language", "theme", "contrast", "density", "time_format"),
-        )
-        read_only_fields = ("id", "email")
 
 
 class AccountSerializer(StrictSerializer):
@@ -118,17 +118,6 @@ class EmailSerializer(StrictSerializer):
 
 class LinkSerializer(StrictSerializer):
     email = StrictText(max_length=EMAIL_MAX, allow_blank=False)
-
-
-class SignInSerializer(serializers.ModelSerializer[SignIn]):
-    current = serializers.SerializerMethodField()
-
-    class Meta:
-        model = SignIn
-        fields = ("sid", "kind", "client", "created_at", "last_seen_at", "expires_at", "current")
-
-    def get_current(self, sign_in: SignIn) -> bool:
-        return bool(sign_in.sid == self.context["sid"])
 
 
 class SignInTokenSerializer(StrictSerializer, TokenObtainPairSerializer):
@@ -183,7 +172,7 @@ class PeopleQuery(StrictQuery):
     q = serializers.CharField(
         required=False, allow_blank=True, help_text="Search terms for the name."
     )
-    cursor = serializers.CharField(required=False)
+    cursor = QueryCursor()
     ids = QueryIds(
         required=False,
         most=PEOPLE_MAX,

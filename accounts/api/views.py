@@ -8,7 +8,7 @@ from typing import IO, Any, ClassVar, cast
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, inline_serializer
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import BaseParser
@@ -28,13 +28,22 @@ from accounts.api.serializers import (
     PeopleQuery,
     RegisterSerializer,
     RotationSerializer,
-    SignInSerializer,
     SignInTokenSerializer,
     TokenPairSerializer,
 )
 from accounts.current_user import current_user
 from accounts.models import SignUpRequest, User
-from accounts.wire import PeopleOut, PersonOut, person_to_wire, profile_tag
+from accounts.wire import (
+    MeOut,
+    PendingSignUpOut,
+    PeopleOut,
+    PersonOut,
+    SessionsOut,
+    me_to_wire,
+    person_to_wire,
+    profile_tag,
+    session_to_wire,
+)
 from chatty.api import paging
 from chatty.api.base import StrictAPIView
 from chatty.api.fields import StrictQuery
@@ -44,9 +53,6 @@ from chatty.common.limiter import client_address, limiter
 from chatty.common.pages import site_of
 
 _NOTHING = {204: None}
-_PENDING = inline_serializer(
-    "SignUpPending", {"state": serializers.ChoiceField(["waiting", "unconfirmed"])}
-)
 
 PEOPLE_PAGE = 50
 
@@ -64,11 +70,13 @@ class RegisterView(StrictAPIView):
     first. Until then, /api/token/ responds with `approval_pending` or `address_unconfirmed`.
     """
 
+    tag = "Signing in"
+
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
     @extend_schema(
-        request=RegisterSerializer, responses={201: MeSerializer, 202: _PENDING}, auth=[]
+        request=RegisterSerializer, responses={201: MeOut, 202: PendingSignUpOut}, auth=[]
     )
     def post(self, request: Request) -> Response:
         actions.require_sign_up_offered()
@@ -76,19 +84,26 @@ class RegisterView(StrictAPIView):
         plain = request._request
         created = actions.sign_up(**given, address=client_address(plain), site=site_of(plain))
         if isinstance(created, SignUpRequest):
-            return Response({"state": created.state}, status=status.HTTP_202_ACCEPTED)
-        return Response(MeSerializer(created).data, status=status.HTTP_201_CREATED)
+            return Response(PendingSignUpOut(created.state), status=status.HTTP_202_ACCEPTED)
+        return Response(me_to_wire(created), status=status.HTTP_201_CREATED)
 
 
 class RegisterLinkView(StrictAPIView):
     """Send the link again that confirms the address of someone who is signing up."""
 
+    tag = "Signing in"
+
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
-    @extend_schema(request=LinkSerializer, responses=_NOTHING, auth=[])
+    @extend_schema(
+        operation_id="register_link_send", request=LinkSerializer, responses=_NOTHING, auth=[]
+    )
     def post(self, request: Request) -> Response:
-        """The response does not reveal whether someone is signing up with this address."""
+        """Send the link again that confirms the address of someone who is signing up.
+
+        The response does not reveal whether someone is signing up with this address.
+        """
         given = validated_data(LinkSerializer(data=request.data))
         plain = request._request
         actions.request_sign_up_link(**given, address=client_address(plain), site=site_of(plain))
@@ -97,6 +112,8 @@ class RegisterLinkView(StrictAPIView):
 
 class TokenView(StrictAPIView, TokenObtainPairView):
     """Sign a program in. Returns an access token and a refresh token, and how long each is valid."""
+
+    tag = "Signing in"
 
     serializer_class = SignInTokenSerializer
 
@@ -113,6 +130,8 @@ class RefreshView(StrictAPIView, TokenRefreshView):
     session.
     """
 
+    tag = "Signing in"
+
     serializer_class = RotationSerializer
 
     @extend_schema(responses={200: TokenPairSerializer}, auth=[])
@@ -122,6 +141,8 @@ class RefreshView(StrictAPIView, TokenRefreshView):
 
 class LogoutView(StrictAPIView):
     """End the session of the refresh token in the body, or of the Bearer token if there is none."""
+
+    tag = "Signing in"
 
     permission_classes = (AllowAny,)
 
@@ -146,49 +167,55 @@ class LogoutView(StrictAPIView):
 class MeView(StrictAPIView):
     """Your own account."""
 
+    tag = "Account"
+
     conditional = frozenset({"PATCH"})
 
-    @extend_schema(responses=MeSerializer)
+    @extend_schema(responses={200: MeOut})
     def get(self, request: Request) -> Response:
         """Get your account."""
         return _me_response(current_user(request))
 
-    @extend_schema(request=MeSerializer, responses={200: MeSerializer})
+    @extend_schema(request=MeSerializer, responses={200: MeOut})
     def patch(self, request: Request) -> Response:
         """Change your account."""
-        given = validated_data(MeSerializer(current_user(request), data=request.data, partial=True))
+        given = validated_data(MeSerializer(data=request.data))
         return _me_response(
             actions.update_profile(current_user(request), **given, if_match=self.if_match)
         )
 
 
 def _me_response(user: User) -> Response:
-    return Response(MeSerializer(user).data, headers={"ETag": profile_tag(user)})
+    return Response(me_to_wire(user), headers={"ETag": profile_tag(user)})
 
 
 class MyEmailView(StrictAPIView):
     """Your own email address."""
 
-    @extend_schema(request=EmailSerializer, responses={200: MeSerializer})
+    tag = "Account"
+
+    @extend_schema(operation_id="me_email_change", request=EmailSerializer, responses={200: MeOut})
     def post(self, request: Request) -> Response:
-        """Change it. Where mail is set up, it is `new_email` until a link that is sent there was opened."""
+        """Change your email address. Where mail is set up, it is `new_email` until the link that is sent
+        there was opened."""
         user, plain = current_user(request), request._request
         given = validated_data(EmailSerializer(data=request.data))
         actions.change_email(user, **given, address=client_address(plain), site=site_of(plain))
-        return Response(MeSerializer(user).data)
+        return Response(me_to_wire(user))
 
-    @extend_schema(responses={200: MeSerializer})
+    @extend_schema(operation_id="me_email_keep", responses={200: MeOut})
     def delete(self, request: Request) -> Response:
-        """Keep the present address: `new_email` is removed."""
+        """Keep your email address. `new_email` is removed."""
         user = current_user(request)
         actions.cancel_email_change(user)
-        return Response(MeSerializer(user).data)
+        return Response(me_to_wire(user))
 
 
 class MyEmailLinkView(StrictAPIView):
+    tag = "Account"
     without_body = frozenset({"POST"})
 
-    @extend_schema(request=None, responses=_NOTHING)
+    @extend_schema(operation_id="me_email_link_send", request=None, responses=_NOTHING)
     def post(self, request: Request) -> Response:
         """Send the link again that confirms your address, or your new one."""
         user, plain = current_user(request), request._request
@@ -213,6 +240,8 @@ class PictureParser(BaseParser):
 class MyPictureView(StrictAPIView):
     """Your own picture."""
 
+    tag = "Account"
+
     conditional = frozenset({"PUT", "DELETE"})
     parser_classes = (PictureParser,)
 
@@ -225,10 +254,10 @@ class MyPictureView(StrictAPIView):
 
     @extend_schema(
         request=dict.fromkeys(pictures.MEDIA_TYPES, OpenApiTypes.BINARY),
-        responses={200: MeSerializer},
+        responses={200: MeOut},
     )
     def put(self, request: Request) -> Response:
-        """Upload a picture: a PNG, JPEG, WebP or GIF of up to 5 MB. It is cropped to a square."""
+        """Change your picture. Send a PNG, JPEG, WebP or GIF of up to 5 MB. It is cropped to a square."""
         try:
             file = cast(dict[str, bytes], request.data)
         except UnsupportedMediaType:
@@ -242,7 +271,7 @@ class MyPictureView(StrictAPIView):
 
     @extend_schema(responses=_NOTHING)
     def delete(self, request: Request) -> Response:
-        """Remove the picture. Initials are shown instead."""
+        """Remove your picture. Initials are shown instead."""
         user = current_user(request)
         actions.update_profile(user, remove_picture=True, if_match=self.if_match)
         return Response(status=status.HTTP_204_NO_CONTENT)
@@ -250,6 +279,8 @@ class MyPictureView(StrictAPIView):
 
 class PictureView(StrictAPIView):
     """A person's picture. Its URL never serves a different picture, so it can be cached for good."""
+
+    tag = "People"
 
     def check_throttles(self, request: Request) -> None:
         """Skipped here: a page can show hundreds of pictures at once."""
@@ -272,6 +303,8 @@ class PictureView(StrictAPIView):
 class PasswordView(StrictAPIView):
     """Change your password. All other sessions end."""
 
+    tag = "Account"
+
     @extend_schema(
         operation_id="me_password_change", request=PasswordSerializer, responses=_NOTHING
     )
@@ -290,18 +323,22 @@ class PasswordView(StrictAPIView):
 class SignInsView(StrictAPIView):
     """Your active sessions."""
 
+    tag = "Account"
+
     @extend_schema(
         operation_id="me_sign_ins_list",
-        responses=inline_serializer("SignIns", {"results": SignInSerializer(many=True)}),
+        responses=SessionsOut,
     )
     def get(self, request: Request) -> Response:
         """List your sessions."""
         rows = queries.live_sign_ins(current_user(request))
-        found = SignInSerializer(rows, many=True, context={"sid": sid_of(request)})
-        return Response({"results": found.data})
+        sid = sid_of(request)
+        return Response(SessionsOut([session_to_wire(row, current=row.sid == sid) for row in rows]))
 
 
 class SignInView(StrictAPIView):
+    tag = "Account"
+
     @extend_schema(responses=_NOTHING)
     def delete(self, request: Request, sid: str) -> Response:
         """End one of your sessions."""
@@ -310,6 +347,7 @@ class SignInView(StrictAPIView):
 
 
 class PeopleView(StrictAPIView):
+    tag = "People"
     query_serializers: ClassVar[dict[str, type[StrictQuery]]] = {"GET": PeopleQuery}
 
     @extend_schema(operation_id="users_list", parameters=[PeopleQuery], responses=PeopleOut)
@@ -329,6 +367,8 @@ class PeopleView(StrictAPIView):
 
 
 class PersonView(StrictAPIView):
+    tag = "People"
+
     @extend_schema(operation_id="users_get", responses={200: PersonOut})
     def get(self, request: Request, user: int) -> Response:
         """Get an active person."""

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db.models import F
 from django.test import Client
+from django.utils import timezone
 
 from accounts import actions, tokens
 from accounts.models import SignIn, User
@@ -47,6 +48,8 @@ class TestRegister:
             "email_confirmed": False,
             "new_email": "",
             "name": "Carol",
+            "title": "",
+            "status": None,
             "hue": user.pk * 7 % 12,
             "picture": None,
             "time_zone": "",
@@ -269,6 +272,10 @@ class TestMe:
     def test_profile_can_be_changed(self, api, alice, pair):
         changes = {"hue": 3, "time_zone": "Europe/Paris", "language": "en", "theme": "dark"}
         changes |= {"contrast": "more", "density": "compact", "time_format": "12"}
+        changes |= {
+            "title": "Gardener",
+            "status": {"emoji": "🏡", "text": "At home", "until": None},
+        }
         response = self.change(api, pair, name=" Alice  A ", **changes)
         assert response.json() == {
             "id": alice.pk,
@@ -286,6 +293,22 @@ class TestMe:
         assert says(response, 400, "invalid", field)
         alice.refresh_from_db()
         assert alice.name == "Alice"
+
+    def test_status_can_be_sent_back_as_it_was_read_and_removed(self, api, alice, pair):
+        until = (timezone.now() + timedelta(hours=1)).isoformat()
+        given = {"emoji": "🌴", "text": " On  holiday ", "until": until}
+        status = self.change(api, pair, status=given).json()["status"]
+        assert (status["emoji"], status["text"]) == ("🌴", "On holiday")
+        assert datetime.fromisoformat(status["until"]) == datetime.fromisoformat(until)
+        assert self.change(api, pair, status=status, name="Ada").json()["status"] == status
+        assert self.change(api, pair, title="Gardener").json()["status"] == status
+        alice.refresh_from_db()
+        assert (alice.status_text, alice.title, alice.name) == ("On holiday", "Gardener", "Ada")
+        for removing in (None, {"emoji": "", "text": " ", "until": until}):
+            self.change(api, pair, status=status)
+            assert self.change(api, pair, status=removing).json()["status"] is None
+            alice.refresh_from_db()
+            assert (alice.has_status, alice.status_until) == (False, None)
 
     def test_hue_can_be_reset_to_the_default(self, api, alice, pair):
         assert self.change(api, pair, hue=3).json()["hue"] == 3
@@ -305,6 +328,14 @@ class TestMe:
             ({"time_format": "13"}, "invalid"),
             ({"hue": 12}, "invalid"),
             ({"hue": "red"}, "invalid"),
+            ({"title": "x" * 81}, "invalid"),
+            ({"title": "\u202ex"}, "bad_text"),
+            ({"status": {"emoji": "no", "text": ""}}, "invalid"),
+            ({"status": {"emoji": "", "text": "x" * 81}}, "invalid"),
+            ({"status": {"emoji": "", "text": "\u202ex"}}, "bad_text"),
+            ({"status": {"text": "Busy"}}, "invalid"),
+            ({"status": {"emoji": "", "text": "Busy", "until": "2020-01-01T00:00:00Z"}}, "invalid"),
+            ({"status": {"emoji": "", "text": "Busy", "ends": "today"}}, "invalid"),
         ],
     )
     def test_invalid_values_are_reported(self, api, pair, data, code):

@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from accounts import actions
+from accounts.actions import profiles
 from accounts.actions.fields import clean_name
 from accounts.models import User
 from accounts.wire import status_to_wire
@@ -107,6 +108,15 @@ def test_wrong_status_changes_nothing(alice, given, field):
     assert field in refused.value.fields
     alice.refresh_from_db()
     assert not alice.has_status
+
+
+def test_change_by_a_program_is_announced(alice, monkeypatch):
+    announced = []
+    monkeypatch.setattr(profiles, "announce_profile", announced.append)
+    actions.update_profile(alice, status={"emoji": "🏡", "text": "At home", "until": None})
+    actions.update_profile(alice, status=None)
+    actions.update_profile(alice, title="Gardener")  # no frame has it
+    assert announced == [alice.pk, alice.pk]
 
 
 def test_status_page_sets_and_removes_it(client, alice):

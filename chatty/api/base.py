@@ -26,9 +26,10 @@ class StrictAPIView(APIView):
     `query_serializers` maps a method to the serializer of its query string; by default no parameters
     are accepted. The validated parameters are in `self.query`. Methods in `without_body` accept no
     fields; the other views validate request.data themselves. Methods in `conditional` support If-Match: its
-    tags are in `self.if_match`.
+    tags are in `self.if_match`. `tag` is the view's group in the OpenAPI schema.
     """
 
+    tag: ClassVar[str]  # one of those in SPECTACULAR_SETTINGS
     query_serializers: ClassVar[dict[str, type[StrictQuery]]] = {}
     without_body: ClassVar[frozenset[str]] = frozenset({"DELETE"})
     conditional: ClassVar[frozenset[str]] = frozenset()

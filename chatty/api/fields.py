@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import TextChoices
 from django.utils.translation import gettext as _
-from drf_spectacular.extensions import OpenApiSerializerExtension
+from drf_spectacular.extensions import (
+    OpenApiSerializerExtension,
+    OpenApiSerializerFieldExtension,
+)
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from chatty.common.numbers import NUMBER_MAX
-from chatty.common.structs import unknown_field, with_suggestion
+from chatty.common.structs import Choices, unknown_field, with_suggestion
 from chatty.common.text import counted
 
 _DIGITS_MAX = len(str(NUMBER_MAX))
@@ -46,6 +50,8 @@ class StrictSerializerSchema(OpenApiSerializerExtension):  # type: ignore[no-unt
 
     def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         shape = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        if not vars(type(self.target))["__doc__"]:
+            shape.pop("description", None)  # that of a base class
         # Not for responses: later versions may add fields to them.
         return {**shape, "additionalProperties": False} if direction == "request" else shape
 
@@ -81,10 +87,24 @@ class StrictText(serializers.CharField):
 class StrictChoice(serializers.ChoiceField):
     """One of the given strings. The error message quotes at most _ECHO_MAX characters of a wrong one."""
 
+    def __init__(self, choices: Choices | type[TextChoices], **kwargs: Any) -> None:
+        self.known = choices if isinstance(choices, Choices) else Choices.of(choices)
+        super().__init__(list(self.known.labels.items()), **kwargs)
+
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str):
             self.fail("invalid_choice", input=str(data)[:_ECHO_MAX])
         return super().to_internal_value(data[:_ECHO_MAX])
+
+
+class StrictChoiceSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """Describes the choices as those of structs are."""
+
+    target_class = StrictChoice
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        known: Choices = self.target.known
+        return known.as_schema()
 
 
 class StrictInt(serializers.IntegerField):
@@ -106,6 +126,17 @@ class QueryInt(StrictInt):
         if not data.isascii() or not data.isdigit() or len(data) > _DIGITS_MAX:
             self.fail("invalid")
         return int(data)
+
+
+class QueryCursor(serializers.CharField):
+    """Where a page begins."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            required=False,
+            max_length=1000,
+            help_text="Comes with `next` of the page before: follow that URL instead.",
+        )
 
 
 @extend_schema_field({"type": "string", "pattern": "^[0-9]+(,[0-9]+)*$"})

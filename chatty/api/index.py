@@ -35,6 +35,7 @@ class IndexOut(msgspec.Struct, frozen=True):
 
 
 class IndexView(StrictAPIView):
+    tag = "Overview"
     authentication_classes = ()
     permission_classes = (AllowAny,)
 

@@ -1,29 +1,39 @@
-"""The OpenAPI schema: drf-spectacular's, with structs as responses, plus the error of every endpoint."""
+"""The OpenAPI schema: drf-spectacular's, with structs as requests and responses, open choices, the errors of
+every endpoint, and examples (chatty/api/examples.py)."""
 
 from __future__ import annotations
 
 import re
-from pkgutil import resolve_name
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from drf_spectacular import openapi
 from drf_spectacular.drainage import set_override
 from drf_spectacular.extensions import OpenApiSerializerExtension
-from drf_spectacular.plumbing import ResolvedComponent, build_choice_field
-from rest_framework import serializers
+from drf_spectacular.plumbing import ResolvedComponent
+from msgspec import UNSET, UnsetType
 
+from chatty.api import examples
 from chatty.common.errors import CODES
+from chatty.common.structs import Choices, known_choices, one_of
+
+_CODES = Choices("ErrorCode", {name: code.detail for name, code in CODES.items()})
 
 
-class ErrorSerializer(serializers.Serializer[Any]):
-    code = serializers.ChoiceField([(name, code.detail) for name, code in CODES.items()])
-    detail = serializers.CharField()
-    fields = serializers.DictField(  # type: ignore[assignment]
-        child=serializers.ListField(child=serializers.CharField())
-    )
-    retry = serializers.BooleanField()
-    retry_after = serializers.FloatField(required=False)
+class ErrorOut(msgspec.Struct, frozen=True):
+    """Why a request was rejected."""
+
+    code: Annotated[str, one_of(_CODES)]
+    detail: Annotated[str, msgspec.Meta(description="What is wrong, as a sentence for people.")]
+    fields: Annotated[
+        dict[str, list[str]],
+        msgspec.Meta(description="What is wrong with each field or parameter, by its name."),
+    ]
+    retry: Annotated[bool, msgspec.Meta(description="Whether the same request can succeed later.")]
+    retry_after: Annotated[
+        float | UnsetType,
+        msgspec.Meta(description="Seconds to wait, if it is known. Also the header `Retry-After`."),
+    ] = UNSET
 
 
 _IF_MATCH = {
@@ -33,28 +43,65 @@ _IF_MATCH = {
     "description": "The `ETag` of an earlier response. If there was a change since, nothing is changed and "
     "the error is `precondition_failed`.",
 }
+_ETAG = {
+    "schema": {"type": "string"},
+    "description": "Changes with what can be edited. Send it as `If-Match` to change nothing newer.",
+}
+# Responses that every endpoint can have: their name, and a description.
+_ERRORS = {
+    "4XX": ("Error", "The request was rejected. `code` says why."),
+    "5XX": ("ServerError", "The server could not handle the request. `retry` is true."),
+}
 
+# Of responses without a description of their own.
+_DESCRIPTIONS = {
+    "200": "Done.",
+    "201": "Created.",
+    "202": "Accepted.",
+    "204": "Done. No body.",
+    "409": "A conflict.",
+}
 
 # Last parts of paths that say what is done.
-_VERBS = {
-    *("browse", "direct", "join", "leave", "logout"),
-    *("read", "refresh", "register", "token", "unread"),
-}
+_VERBS = (
+    *("accept", "block", "browse", "decline", "direct", "join", "leave", "logout", "look_up"),
+    *("read", "refresh", "register", "token", "unblock", "unread"),
+)
+_WORDS = {"user": "person", "sid": "session", "digest": "picture"}  # what parameters are the ID of
 _DONE = {"retrieve": "get", "destroy": "delete"}
 _BLANK = {"type": "string", "maxLength": 0}
+_REF = "#/components/schemas/"
 
 
 class AutoSchema(openapi.AutoSchema):
     def get_operation(self, *args: Any, **kwargs: Any) -> Any:
         operation = super().get_operation(*args, **kwargs)
-        if operation and self.method in getattr(self.view, "conditional", ()):
+        if not operation:
+            return operation
+        operation.setdefault("security", [])  # none is needed
+        for parameter in operation.get("parameters", ()):
+            if parameter["in"] == "path" and "description" not in parameter:
+                name = parameter["name"]
+                parameter["description"] = f"The ID of the {_WORDS.get(name, name)}."
+        conditional = getattr(self.view, "conditional", ())
+        if self.method in conditional:
             operation.setdefault("parameters", []).append(_IF_MATCH)
-        if operation and "requestBody" in operation:
+        for status, response in operation["responses"].items():
+            if response.get("description") in ("", "No response body"):
+                response["description"] = _DESCRIPTIONS[status]
+            if conditional and status.startswith("2") and "content" in response:
+                response.setdefault("headers", {})["ETag"] = _ETAG
+        if "requestBody" in operation:
             # Its fields can all be optional, though one of them is needed.
             needed = getattr(self.get_request_serializer(), "is_needed", False)
             if needed or self.method in ("PATCH", "PUT"):
                 operation["requestBody"]["required"] = True
+        examples.add_to(operation, self.path, view=type(self.view))
         return operation
+
+    def get_tags(self) -> list[str]:
+        tag = getattr(self.view, "tag", None)
+        return [tag] if tag else super().get_tags()
 
     def get_summary(self) -> str | None:
         """Return the first sentence of the description."""
@@ -67,43 +114,25 @@ class AutoSchema(openapi.AutoSchema):
         name, _, done = generated.rpartition("_")
         if generated.endswith("_partial_update"):
             return generated.removesuffix("_partial_update") + "_update"
-        if done == "create" and name.rpartition("_")[2] in _VERBS:
+        if done == "create" and name.endswith(_VERBS):
             return name
         return f"{name}_{_DONE.get(done, done)}" if name else generated
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         # Not in get_response_serializers(): @extend_schema(responses=...) replaces that one.
-        answers = super()._get_response_bodies(direction)
-        error = self._get_response_for_code(  # type: ignore[no-untyped-call]
-            ErrorSerializer, "4XX", direction=direction
-        )
-        return {**answers, "4XX": error, "5XX": error}
-
-
-def refine(result: Any, generator: Any, request: Any, public: bool) -> Any:
-    """Refine the components, before drf-spectacular makes components of the choices in them.
-
-    Choices in responses are open, so that generated clients don't fail at one that a later version adds:
-    `x-extensible-enum` lists the ones of this version.
-    """
-    for name, component in result["components"].get("schemas", {}).items():
-        _refine(component, opened=not name.endswith("Request"))
-    return result
-
-
-def _refine(shape: Any, *, opened: bool) -> None:
-    if isinstance(shape, list):
-        for each in shape:
-            _refine(each, opened=opened)
-    if not isinstance(shape, dict):
-        return
-    if opened and len(shape.get("enum", ())) > 1:  # a single one tells types apart
-        shape["x-extensible-enum"] = shape.pop("enum")
-    if _BLANK in shape.get("oneOf", []):  # texts have their own description of what can be empty
-        (kind,) = (each for each in shape.pop("oneOf") if each != _BLANK)
-        shape.update({**kind, **shape})
-    for each in shape.values():
-        _refine(each, opened=opened)
+        bodies = super()._get_response_bodies(direction)
+        for status, (name, description) in _ERRORS.items():
+            # Also registers the component of the struct.
+            response = self._get_response_for_code(ErrorOut, status)  # type: ignore[no-untyped-call]
+            component = ResolvedComponent(  # type: ignore[no-untyped-call]
+                name=name,
+                type=ResolvedComponent.RESPONSE,
+                object=name,
+                schema=examples.with_errors({**response, "description": description}, status),
+            )
+            self.registry.register_on_missing(component)
+            bodies[status] = {"$ref": f"#/components/responses/{name}"}
+        return bodies
 
 
 class StructSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
@@ -138,38 +167,68 @@ def _component(struct: str) -> str:
 
 
 def _openapi(schema: Any) -> Any:
-    """Return a JSON Schema as OpenAPI 3.0 writes it."""
+    """Return a JSON Schema of msgspec with our names, and without those it derives from fields."""
     if isinstance(schema, list):
         return [_openapi(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    mapped = {name: _openapi(value) for name, value in schema.items() if name != "title"}
+    mapped = {name: _openapi(value) for name, value in schema.items()}
+    # These can also be the names of properties.
+    if isinstance(mapped.get("title"), str):
+        del mapped["title"]
+    if isinstance(mapped.get("description"), str):
+        mapped["description"] = " ".join(mapped["description"].split())
     if "$ref" in mapped:
-        mapped["$ref"] = f"#/components/schemas/{_component(mapped['$ref'])}"
-    if "x-choices" in mapped:
-        mapped = _choices(mapped)
-    if "anyOf" in mapped:
-        mapped = _nullable(mapped)
+        mapped["$ref"] = _REF + _component(mapped["$ref"])
+    if len(mapped.get("enum", ())) == 1:  # tells types apart
+        mapped = {"type": "string", "const": mapped["enum"][0]}
     return mapped
 
 
-def _choices(schema: dict[str, Any]) -> dict[str, Any]:
-    """Describe the choices as drf-spectacular describes those of a serializer, so that both are one
-    component."""
-    choices = resolve_name(schema["x-choices"]).choices
-    described = build_choice_field(serializers.ChoiceField(choices))
-    own = schema.get("description")
-    return {
-        **described,
-        "description": f"{own}\n\n{described['description']}" if own else described["description"],
-    }
+def refine(result: Any, generator: Any, request: Any, public: bool) -> Any:
+    """Give the choices components of their own.
+
+    In requests they are closed: everything else is rejected. In responses they are open, so that generated
+    clients don't fail at one that a later version adds.
+    """
+    schemas = result["components"]["schemas"]
+    choices: dict[str, Any] = {}
+    for name, component in schemas.items():
+        is_request = component.get("additionalProperties") is False
+        schemas[name] = _refined(component, choices, opened=not is_request)
+    result["components"]["schemas"] = dict(sorted({**schemas, **choices}.items()))
+    return result
 
 
-def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
-    """OpenAPI 3.0 has no type "null"."""
-    kinds = [each for each in schema["anyOf"] if each != {"type": "null"}]
-    if len(kinds) == len(schema["anyOf"]):
-        return schema
-    (kind,) = kinds  # nullable unions of several types aren't needed yet
-    rest = {name: value for name, value in schema.items() if name != "anyOf"}
-    return {**({"allOf": [kind]} if "$ref" in kind else kind), **rest, "nullable": True}
+def _refined(shape: Any, choices: dict[str, Any], *, opened: bool) -> Any:
+    if isinstance(shape, list):
+        return [_refined(each, choices, opened=opened) for each in shape]
+    if not isinstance(shape, dict):
+        return shape
+    shape = {name: _refined(each, choices, opened=opened) for name, each in shape.items()}
+    if "enum" in shape:
+        return _reference(shape, choices, opened=opened)
+    if _BLANK in shape.get("oneOf", []):  # texts have their own description of what can be empty
+        (kind,) = (each for each in shape.pop("oneOf") if each != _BLANK)
+        shape = {**kind, **shape}
+    return shape
+
+
+def _reference(shape: dict[str, Any], choices: dict[str, Any], *, opened: bool) -> dict[str, Any]:
+    """Return a reference to the component with these choices, which is added to `choices`."""
+    known = known_choices[shape["x-choices"]]
+    choices[known.name] = {"type": "string", "enum": shape["enum"], **_described(known)}
+    rest = {key: value for key, value in shape.items() if key in ("description", "default")}
+    reference: dict[str, Any] = {"$ref": _REF + known.name}
+    if opened:
+        return {"anyOf": [reference, {"type": "string"}], **rest}
+    return {"allOf": [reference], **rest} if rest else reference
+
+
+def _described(choices: Choices) -> dict[str, str]:
+    """Describe choices by their labels, in the language of the request, if these say more than the values."""
+    lines = [
+        f"* `{value}`" if str(label).casefold() == value else f"* `{value}`: {label}"
+        for value, label in choices.labels.items()
+    ]
+    return {"description": "\n".join(lines)} if any(": " in line for line in lines) else {}

@@ -13,14 +13,15 @@ from rest_framework import serializers
 
 from chatty.api.base import StrictAPIView
 from chatty.api.fields import StrictChoice, StrictQuery
+from chatty.common.structs import Choices
 
 
 class LanguageQuery(StrictQuery):
-    lang = StrictChoice(settings.LANGUAGES, required=False)
+    lang = StrictChoice(Choices("Language", dict(settings.LANGUAGES)), required=False)
 
 
 class SchemaQuery(LanguageQuery):
-    format = StrictChoice(["json", "yaml"], required=False)
+    format = StrictChoice(Choices("SchemaFormat", {"json": "JSON", "yaml": "YAML"}), required=False)
 
 
 class DocsQuery(LanguageQuery):

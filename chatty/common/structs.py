@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, NamedTuple, TypeVar, cast
 
 import msgspec
+from django.db.models import TextChoices
 from django.forms import Field
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -32,6 +33,32 @@ NextPage = Annotated[
         extra_json_schema={"format": "uri"},
     ),
 ]
+
+
+known_choices: dict[str, Choices] = {}  # all that have a schema, by name
+
+
+class Choices(NamedTuple):
+    """The values of a text field. `name`: of their component in the OpenAPI schema. `labels`: for people."""
+
+    name: str
+    labels: Mapping[str, Sentence]
+
+    @classmethod
+    def of(cls, kind: type[TextChoices]) -> Choices:
+        """Of a model's `Kind`, for example: MessageKind."""
+        return cls(kind.__qualname__.replace(".", ""), dict(kind.choices))
+
+    def as_schema(self) -> dict[str, Any]:
+        """Return a JSON Schema. chatty/api/schema.py makes components of these, by their name."""
+        known_choices[self.name] = self
+        return {"type": "string", "enum": list(self.labels), "x-choices": self.name}
+
+
+def one_of(choices: Choices | type[TextChoices], description: str | None = None) -> msgspec.Meta:
+    """Describe a text field that has one of these values."""
+    known = choices if isinstance(choices, Choices) else Choices.of(choices)
+    return msgspec.Meta(description=description, extra_json_schema=known.as_schema())
 
 
 def parse(kind: type[T], given: object) -> T:

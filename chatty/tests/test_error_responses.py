@@ -235,7 +235,9 @@ def test_schema_covers_paths_and_errors(stranger, monkeypatch):
     schema = stranger.get("/api/schema/?format=json").json()
     assert {"/api/register/", "/api/token/", "/api/me/"} <= set(schema["paths"])
     refusals = schema["paths"]["/api/me/"]["get"]["responses"]["4XX"]
-    assert refusals["content"]["application/json"]["schema"]["$ref"].endswith("/Error")
+    assert refusals == {"$ref": "#/components/responses/Error"}
+    error = schema["components"]["responses"]["Error"]["content"]["application/json"]
+    assert error["schema"] == {"$ref": "#/components/schemas/Error"}
 
 
 def test_administration_is_for_staff_only(client):

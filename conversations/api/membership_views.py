@@ -16,6 +16,8 @@ _CONVERSATION = {200: ConversationOut}
 
 
 class ReadView(ChatAPIView):
+    tag = "Messages"
+
     @extend_schema(request=serializers.ReadMark, responses=_CONVERSATION)
     def post(self, request: Request, conversation: int) -> Response:
         """Mark everything up to a seq as read. The read mark never moves back."""
@@ -25,6 +27,8 @@ class ReadView(ChatAPIView):
 
 
 class UnreadView(ChatAPIView):
+    tag = "Messages"
+
     @extend_schema(request=serializers.UnreadMark, responses=_CONVERSATION)
     def post(self, request: Request, conversation: int) -> Response:
         """Mark the message with this seq and all later ones as unread."""
@@ -34,6 +38,8 @@ class UnreadView(ChatAPIView):
 
 
 class LevelView(ChatAPIView):
+    tag = "Conversations"
+
     @extend_schema(request=serializers.LevelChange, responses=_CONVERSATION)
     def patch(self, request: Request, conversation: int) -> Response:
         """Change which messages you are notified of."""
@@ -43,6 +49,7 @@ class LevelView(ChatAPIView):
 
 
 class FavouriteView(ChatAPIView):
+    tag = "Conversations"
     without_body = frozenset({"PUT", "DELETE"})
 
     @extend_schema(

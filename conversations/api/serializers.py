@@ -14,6 +14,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from chatty.api.fields import (
+    QueryCursor,
     QueryInt,
     StrictBool,
     StrictChoice,
@@ -22,6 +23,7 @@ from chatty.api.fields import (
     StrictSerializer,
     StrictText,
 )
+from chatty.common.structs import Choices
 from conversations import limits
 from conversations.content import Content
 from conversations.models import Audience, Conversation, Membership
@@ -48,12 +50,12 @@ class Topic(StrictText):
 
 
 def _audience(meaning: str) -> StrictChoice:
-    return StrictChoice(Audience.choices, required=False, help_text=meaning)
+    return StrictChoice(Audience, required=False, help_text=meaning)
 
 
 class PageQuery(StrictQuery):
-    cursor = serializers.CharField(required=False, max_length=1000)
-    limit = QueryInt(default=limits.PAGE_SIZE, max_value=limits.PAGE_MAX)
+    cursor = QueryCursor()
+    limit = QueryInt(default=limits.PAGE_SIZE, max_value=limits.PAGE_MAX, help_text="Per page.")
 
 
 class ConversationsQuery(PageQuery):
@@ -83,7 +85,7 @@ class HistoryQuery(StrictQuery):
     since_version = QueryInt(
         required=False, min_value=0, help_text="Return the changes after this version."
     )
-    limit = QueryInt(default=limits.PAGE_SIZE, max_value=limits.PAGE_MAX)
+    limit = QueryInt(default=limits.PAGE_SIZE, max_value=limits.PAGE_MAX, help_text="Per page.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         several = sorted(set(attrs) - {"limit"})
@@ -110,7 +112,7 @@ class NewConversation(StrictSerializer):
     key = Key()
     name = Name()
     topic = Topic(default="")
-    access = StrictChoice(Conversation.Access.choices, default=Conversation.Access.CLOSED)
+    access = StrictChoice(Conversation.Access, default=Conversation.Access.CLOSED)
     members = serializers.ListField(
         child=StrictInt(), default=list, help_text=f"User ids, at most {limits.ADD_MAX}."
     )
@@ -119,7 +121,7 @@ class NewConversation(StrictSerializer):
 class ConversationChange(StrictSerializer):
     name = Name(required=False)
     topic = Topic(required=False)
-    access = StrictChoice(Conversation.Access.choices, required=False)
+    access = StrictChoice(Conversation.Access, required=False)
     archived = StrictBool(required=False)
     posting = _audience("Who can send messages.")
     adding = _audience("Who can add people.")
@@ -160,7 +162,7 @@ class NewMembers(StrictSerializer):
 
 
 class RoleChange(StrictSerializer):
-    role = StrictChoice(Membership.Role.choices)
+    role = StrictChoice(Membership.Role)
 
 
 class Leaving(StrictSerializer):
@@ -168,7 +170,12 @@ class Leaving(StrictSerializer):
 
 
 class LevelChange(StrictSerializer):
-    level = StrictChoice([*Membership.Level.choices, (Membership.UNMUTED, "as before `nothing`")])
+    level = StrictChoice(
+        Choices(
+            "NewLevel",
+            {**dict(Membership.Level.choices), Membership.UNMUTED: "what it was before `nothing`"},
+        )
+    )
 
 
 class ReadMark(StrictSerializer):

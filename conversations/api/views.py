@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from django.conf import settings
@@ -17,6 +17,7 @@ from accounts.wire import person_to_wire, status_to_wire
 from chatty.api import paging
 from chatty.api.base import StrictAPIView
 from chatty.api.fields import StrictQuery, StrictSerializer
+from chatty.api.schema import ErrorOut
 from chatty.common import structs
 from chatty.common.errors import ChatError
 from conversations import access, actions, queries
@@ -48,11 +49,18 @@ _CONVERSATION = {200: ConversationOut}
 _MESSAGE = {200: MessageOut}
 
 
+class EditConflictOut(ErrorOut, frozen=True, kw_only=True):
+    """Someone else has edited the message."""
+
+    message: Annotated[MessageOut, msgspec.Meta(description="The message as it is now.")]
+
+
 class ChatAPIView(StrictAPIView):
     """Base class of the endpoints of conversations."""
 
 
 class ConversationsView(ChatAPIView):
+    tag = "Conversations"
     query_serializers: ClassVar[dict[str, type[StrictQuery]]] = {
         "GET": serializers.ConversationsQuery
     }
@@ -96,6 +104,7 @@ class ConversationsView(ChatAPIView):
 
 
 class BrowseView(ChatAPIView):
+    tag = "Conversations"
     query_serializers: ClassVar[dict[str, type[StrictQuery]]] = {"GET": serializers.BrowseQuery}
 
     @extend_schema(
@@ -117,6 +126,8 @@ class BrowseView(ChatAPIView):
 
 
 class DirectView(ChatAPIView):
+    tag = "Conversations"
+
     @extend_schema(request=serializers.NewDirect, responses=_CONVERSATION)
     def post(self, request: Request) -> Response:
         """Get the direct message with a person, or start it.
@@ -130,6 +141,7 @@ class DirectView(ChatAPIView):
 
 
 class ConversationView(ChatAPIView):
+    tag = "Conversations"
     conditional = frozenset({"PATCH", "DELETE"})
 
     @extend_schema(responses=_CONVERSATION)
@@ -139,8 +151,8 @@ class ConversationView(ChatAPIView):
 
     @extend_schema(request=serializers.ConversationChange, responses=_CONVERSATION)
     def patch(self, request: Request, conversation: int) -> Response:
-        """Change name, topic, access or permissions, archive or unarchive. If one change fails, none is
-        made."""
+        """Change a conversation: name, topic, access or permissions, archive or unarchive. If one change
+        fails, none is made."""
         given = validated_body(request, serializers.ConversationChange)
         user = current_user(request)
         actions.update_conversation(user, conversation, **given, if_match=self.if_match)
@@ -154,6 +166,7 @@ class ConversationView(ChatAPIView):
 
 
 class JoinView(ChatAPIView):
+    tag = "Members"
     without_body = frozenset({"POST"})
 
     @extend_schema(request=None, responses=_CONVERSATION)
@@ -164,6 +177,8 @@ class JoinView(ChatAPIView):
 
 
 class LeaveView(ChatAPIView):
+    tag = "Members"
+
     @extend_schema(request=serializers.Leaving, responses=_NOTHING)
     def post(self, request: Request, conversation: int) -> Response:
         """Leave a group. If you are its last owner, `owner` becomes the next, or else the admin or member
@@ -175,6 +190,8 @@ class LeaveView(ChatAPIView):
 
 
 class MembersView(ChatAPIView):
+    tag = "Members"
+
     @extend_schema(operation_id="conversations_members_list", responses=MembersOut)
     def get(self, request: Request, conversation: int) -> Response:
         """List all members: owners, then admins, then members, each by name."""
@@ -195,6 +212,8 @@ class MembersView(ChatAPIView):
 
 
 class MemberView(ChatAPIView):
+    tag = "Members"
+
     @extend_schema(request=serializers.RoleChange, responses={200: MemberOut})
     def patch(self, request: Request, conversation: int, user: int) -> Response:
         """Change a member's role."""
@@ -210,6 +229,8 @@ class MemberView(ChatAPIView):
 
 
 class RemovalsView(ChatAPIView):
+    tag = "Members"
+
     @extend_schema(operation_id="conversations_removals_list", responses=RemovalsOut)
     def get(self, request: Request, conversation: int) -> Response:
         """List the people who were removed and can't join again. For owners and admins."""
@@ -220,6 +241,8 @@ class RemovalsView(ChatAPIView):
 
 
 class RemovalView(ChatAPIView):
+    tag = "Members"
+
     @extend_schema(responses=_NOTHING)
     def delete(self, request: Request, conversation: int, user: int) -> Response:
         """Allow someone who was removed to join again."""
@@ -228,6 +251,7 @@ class RemovalView(ChatAPIView):
 
 
 class MessagesView(ChatAPIView):
+    tag = "Messages"
     query_serializers: ClassVar[dict[str, type[StrictQuery]]] = {"GET": serializers.HistoryQuery}
 
     @extend_schema(
@@ -272,6 +296,7 @@ class MessagesView(ChatAPIView):
 
 
 class MessageView(ChatAPIView):
+    tag = "Messages"
     conditional = frozenset({"PATCH", "DELETE"})
 
     @extend_schema(responses=_MESSAGE)
@@ -283,7 +308,9 @@ class MessageView(ChatAPIView):
         access.member_of(current_user(request), membership.conversation_id)
         return answer
 
-    @extend_schema(request=serializers.MessageChange, responses=_MESSAGE)
+    @extend_schema(
+        request=serializers.MessageChange, responses={200: MessageOut, 409: EditConflictOut}
+    )
     def patch(self, request: Request, message: int) -> Response:
         """Edit one of your messages."""
         given = validated_body(request, serializers.MessageChange)
@@ -294,18 +321,20 @@ class MessageView(ChatAPIView):
                 actions.edit_message(user, message, given["body"], **base, if_match=self.if_match)
             )
         except actions.EditConflictError as conflict:
-            answer = {**conflict.as_dict(), "message": message_to_wire(conflict.current)}
+            current = message_to_wire(conflict.current)
+            answer = EditConflictOut(**conflict.as_dict(), message=current)
             return Response(answer, status=conflict.status)
 
     @extend_schema(responses=_MESSAGE)
     def delete(self, request: Request, message: int) -> Response:
-        """Delete a message. Returns the tombstone that remains."""
+        """Delete a message. Returns the empty message that remains."""
         user = current_user(request)
         return message_response(actions.delete_message(user, message, if_match=self.if_match))
 
 
 @extend_schema(parameters=[OpenApiParameter("emoji", str, "path", description="One emoji.")])
 class ReactionView(ChatAPIView):
+    tag = "Messages"
     without_body = frozenset({"PUT", "DELETE"})
 
     @extend_schema(operation_id="messages_reactions_add", request=None, responses=_MESSAGE)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
 from accounts.wire import PersonOut, person_to_wire
-from chatty.common.structs import NextPage
+from chatty.common.structs import Choices, NextPage, one_of
 from conversations.invitations.actions import Accepted, Answer
 from conversations.invitations.queries import Listed
 from conversations.invitations.rules import Offer
@@ -16,9 +16,19 @@ from conversations.models import Conversation
 
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _State = Annotated[
-    Literal["live", "expired", "used", "revoked", "archived", "ended"],
-    msgspec.Meta(
-        description="`live`: the link works. `ended`: you can't invite to any of its conversations."
+    str,
+    one_of(
+        Choices(
+            "InvitationState",
+            {
+                "live": "The link works.",
+                "expired": "Its time is over.",
+                "used": "As many people as possible have used it.",
+                "revoked": "You have revoked it.",
+                "archived": "All of its conversations are archived.",
+                "ended": "You can’t invite to any of its conversations.",
+            },
+        ),
     ),
 ]
 
@@ -70,10 +80,17 @@ class EmailAnswerOut(msgspec.Struct, frozen=True):
 
     address: str
     outcome: Annotated[
-        Literal["invited", "member", "invalid", "too_many"],
-        msgspec.Meta(
-            description="`member`: has an account, and is a member of all the conversations. `invalid`: "
-            "not an email address. `too_many`: it got too many invitations today."
+        str,
+        one_of(
+            Choices(
+                "EmailOutcome",
+                {
+                    "invited": "The email is on its way.",
+                    "member": "Has an account, and is a member of all the conversations.",
+                    "invalid": "Not an email address.",
+                    "too_many": "It got too many invitations today.",
+                },
+            )
         ),
     ]
 
@@ -121,7 +138,7 @@ def invitation_to_wire(found: Listed) -> InvitationOut:
         expires_at=invitation.expires_at,
         uses=invitation.uses,
         uses_max=invitation.uses_max,
-        state=found.state,  # type: ignore[arg-type]
+        state=found.state,
         people=[person_to_wire(each) for each in found.people],
     )
 

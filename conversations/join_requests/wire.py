@@ -8,18 +8,25 @@ from typing import Annotated
 import msgspec
 
 from accounts.wire import PersonOut, person_to_wire
+from chatty.common.structs import Choices, one_of
 from conversations.join_requests.models import JoinRequest
 
-_State = Annotated[
-    str, msgspec.Meta(extra_json_schema={"enum": ["waiting", "declined", "blocked"]})
+_State = Annotated[str, one_of(JoinRequest.State)]
+_OwnState = Annotated[
+    str,
+    one_of(Choices("OwnJoinRequestState", {"waiting": "waiting", "declined": "declined"})),
 ]
-_OwnState = Annotated[str, msgspec.Meta(extra_json_schema={"enum": ["waiting", "declined"]})]
 
 
 class JoinLinkOut(msgspec.Struct, frozen=True):
-    """`url`: null if there is no link, or if it was made with a secret key that is no longer known."""
+    """The link with which people can ask to join."""
 
-    url: str | None
+    url: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="Null if there is none, or it can no longer be shown: make a new one."
+        ),
+    ]
 
 
 class JoinRequestOut(msgspec.Struct, frozen=True):
@@ -28,7 +35,7 @@ class JoinRequestOut(msgspec.Struct, frozen=True):
     user: PersonOut
     note: str
     state: _State
-    created_at: datetime
+    created_at: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class JoinRequestsOut(msgspec.Struct, frozen=True):
@@ -36,13 +43,13 @@ class JoinRequestsOut(msgspec.Struct, frozen=True):
 
 
 class OwnJoinRequestOut(msgspec.Struct, frozen=True):
-    """A request of your own."""
+    """A request of your own to join a conversation."""
 
     conversation: int
     name: str
     note: str
     state: _OwnState
-    created_at: datetime
+    created_at: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class OwnJoinRequestsOut(msgspec.Struct, frozen=True):

@@ -276,6 +276,16 @@ def test_posting_a_message_is_idempotent(bobs, bob, pair, published):
     assert error_of(other) == (409, "key_reused")
 
 
+def test_body_is_as_written_but_for_blank_lines_before_and_space_after(bobs, pair):
+    """As docs/protocol.md and the description of the field say."""
+    for sent, kept in (
+        ("\n \n    indented\n\nend \n\t", "    indented\n\nend"),
+        (" a  b ", " a  b"),
+    ):
+        body = {"key": f"k{len(sent)}", "body": sent}
+        assert send(bobs, "POST", at("messages", pair.pk), body).json()["body"] == kept
+
+
 def test_reply_contains_the_quoted_message(alices, alice, pair, hello, bob):
     text = {"key": "k", "body": "Yes?", "reply_to": hello.pk}
     answer = send(alices, "POST", at("messages", pair.pk), text).json()

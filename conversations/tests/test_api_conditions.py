@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from accounts import actions as account_actions
+from accounts.models import User
 from chatty.api.views import SharedSchemaGenerator
 from conversations import actions, permissions
 from conversations.models import Message
@@ -122,6 +125,27 @@ def test_picture_is_part_of_the_account(api_of, alice):
     account_actions.update_profile(alice, name="Elsewhere")
     assert send(client, "DELETE", "/api/me/picture/", if_match=tag).status_code == 412
     assert send(client, "DELETE", "/api/me/picture/", if_match="*").status_code == 204
+
+
+@pytest.mark.parametrize(
+    "change", [{"title": "Gardener"}, {"status": {"emoji": "🏡", "text": ""}}, {"language": "de"}]
+)
+def test_tag_of_an_account_changes_with_each_field(change, api_of, alice):
+    client = api_of(alice)
+    tag = client.get("/api/me/").headers["ETag"]
+    assert send(client, "PATCH", "/api/me/", change, if_match=tag).headers["ETag"] != tag
+    assert send(client, "PATCH", "/api/me/", change, if_match=tag).status_code == 412
+
+
+def test_tag_stays_the_same_when_a_status_ends(api_of, alice, monkeypatch):
+    end = timezone.now() + timedelta(minutes=1)
+    account_actions.set_status(alice, emoji="🏡", text="", until=end)
+    client = api_of(alice)
+    before = client.get("/api/me/")
+    monkeypatch.setattr(User, "has_status", False)
+    after = client.get("/api/me/")
+    assert (before.json()["status"]["emoji"], after.json()["status"]) == ("🏡", None)
+    assert before.headers["ETag"] == after.headers["ETag"]
 
 
 def test_tag_changes_with_what_can_be_edited_only(edited, api_of, alice, bob, pair, own):

@@ -9,10 +9,9 @@ import msgspec
 
 from accounts.wire import PersonOut, StatusOut
 from chatty.common.entity_tags import entity_tag
-from chatty.common.structs import NextPage
+from chatty.common.structs import NextPage, one_of
 from conversations import permissions
 from conversations.models import Audience, Conversation, Membership
-from conversations.wire.choices import one_of
 from conversations.wire.messages import LastMessageOut
 
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -31,7 +30,10 @@ class ConversationOut(msgspec.Struct, frozen=True):
     ]
     topic: str
     version: Annotated[
-        int, msgspec.Meta(description="Counts the changes in the conversation: see since_version.")
+        int,
+        msgspec.Meta(
+            description="Counts the changes. Pass it as `since_version` to get later ones."
+        ),
     ]
     last_seq: int
     last_read_seq: int
@@ -65,7 +67,7 @@ class ConversationOut(msgspec.Struct, frozen=True):
         msgspec.Meta(description="Seconds between two messages of a member. 0: slow mode is off."),
     ]
     can: Annotated[
-        list[str], msgspec.Meta(description="What you can do now, see docs/permissions.md.")
+        list[str], msgspec.Meta(description="What you can do now, by the names of permissions.")
     ]
     other: Annotated[
         PersonOut | None,

@@ -6,7 +6,10 @@ from typing import Annotated
 
 import msgspec
 
+from chatty.common.structs import Choices, one_of
+
 KINDS = ("image", "audio", "video", "text", "file")
+_KINDS = Choices("FileKind", {kind: kind for kind in KINDS})
 
 
 class FileOut(msgspec.Struct, frozen=True):
@@ -17,10 +20,7 @@ class FileOut(msgspec.Struct, frozen=True):
     size: Annotated[int, msgspec.Meta(description="In bytes.")]
     kind: Annotated[
         str,
-        msgspec.Meta(
-            description="How it can be shown. `file`: it can only be downloaded.",
-            extra_json_schema={"enum": list(KINDS)},
-        ),
+        one_of(_KINDS, "How it can be shown. `file`: it can only be downloaded."),
     ]
     type: Annotated[str, msgspec.Meta(description="The media type, found from its bytes.")]
     alt: Annotated[str, msgspec.Meta(description="What a picture shows, as its author wrote it.")]

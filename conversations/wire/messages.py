@@ -15,10 +15,10 @@ from msgspec import UNSET, UnsetType
 from accounts.models import User
 from accounts.wire import PersonOut, person_to_wire
 from chatty.common.entity_tags import entity_tag
+from chatty.common.structs import one_of
 from conversations import limits, markdown, notices
 from conversations.content import excerpt_of
 from conversations.models import Message
-from conversations.wire.choices import one_of
 from conversations.wire.files import FileOut
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class NoticeOut(msgspec.Struct, frozen=True):
     data: Annotated[
         dict[str, Any],
         msgspec.Meta(
-            description="The same as data, such as the user, the role, or the old and new value."
+            description="The same for programs, such as the user, the role, or the old and new value."
         ),
     ]
 
@@ -92,7 +92,12 @@ class MessageOut(msgspec.Struct, frozen=True):
     kind: Annotated[str, one_of(Message.Kind)]
     author: PersonOut | None
     key: str | None
-    body: Annotated[str, msgspec.Meta(description="Markdown, as written.")]
+    body: Annotated[
+        str,
+        msgspec.Meta(
+            description="Markdown as written, without blank lines before it and white space after it."
+        ),
+    ]
     html: Annotated[str, msgspec.Meta(description="The body as sanitised HTML.")]
     excerpt: Annotated[
         str, msgspec.Meta(description="The beginning as one line of plain text, for quotes.")
@@ -113,7 +118,7 @@ class MessageOut(msgspec.Struct, frozen=True):
 
 
 class LastMessageOut(msgspec.Struct, frozen=True):
-    """The last message or notice of a conversation, in the words of MessageOut."""
+    """The last message or notice of a conversation."""
 
     seq: int
     version: int

@@ -56,6 +56,8 @@ class PieceParser(BaseParser):
 
 
 class UploadsView(ChatAPIView):
+    tag = "Uploads"
+
     @extend_schema(
         operation_id="uploads_create",
         request=serializers.NewUpload,
@@ -75,6 +77,8 @@ class UploadsView(ChatAPIView):
 
 
 class UploadView(ChatAPIView):
+    tag = "Uploads"
+
     def get_parsers(self) -> list[Any]:
         return (
             [PieceParser()]

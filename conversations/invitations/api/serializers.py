@@ -5,7 +5,14 @@ from __future__ import annotations
 from rest_framework import serializers
 
 from accounts.api.serializers import AccountSerializer
-from chatty.api.fields import QueryInt, StrictInt, StrictQuery, StrictSerializer, StrictText
+from chatty.api.fields import (
+    QueryCursor,
+    QueryInt,
+    StrictInt,
+    StrictQuery,
+    StrictSerializer,
+    StrictText,
+)
 from conversations.api.serializers import Key
 from conversations.invitations import limits
 
@@ -14,8 +21,8 @@ PAGE_MAX = 100
 
 
 class InvitationsQuery(StrictQuery):
-    cursor = serializers.CharField(required=False, max_length=1000)
-    limit = QueryInt(default=PAGE_SIZE, max_value=PAGE_MAX)
+    cursor = QueryCursor()
+    limit = QueryInt(default=PAGE_SIZE, max_value=PAGE_MAX, help_text="Per page.")
 
 
 class _Key(StrictSerializer):
@@ -62,7 +69,7 @@ class NewEmails(_Terms):
     )
 
 
-class Token(StrictSerializer):
+class InvitationToken(StrictSerializer):
     token = StrictText(help_text="The last part of the link.")
 
 

@@ -43,6 +43,7 @@ def _created_response(request: Request, created: Created) -> Response:
 
 
 class InvitationsView(ChatAPIView):
+    tag = "Invitations"
     query_serializers: ClassVar[dict[str, type[StrictQuery]]] = {
         "GET": serializers.InvitationsQuery
     }
@@ -78,7 +79,13 @@ class InvitationsView(ChatAPIView):
 
 
 class EmailsView(ChatAPIView):
-    @extend_schema(request=serializers.NewEmails, responses={200: wire.EmailAnswersOut})
+    tag = "Invitations"
+
+    @extend_schema(
+        operation_id="invitations_send",
+        request=serializers.NewEmails,
+        responses={200: wire.EmailAnswersOut},
+    )
     def post(self, request: Request) -> Response:
         """Invite people by email. The response says for each address what happened."""
         given = _validated(serializers.NewEmails, request)
@@ -95,6 +102,8 @@ class EmailsView(ChatAPIView):
 
 
 class InvitationView(ChatAPIView):
+    tag = "Invitations"
+
     @extend_schema(responses={200: wire.InvitationOut})
     def get(self, request: Request, invitation: int) -> Response:
         """Get one of your invitations."""
@@ -109,7 +118,11 @@ class InvitationView(ChatAPIView):
 
 
 class LinkView(ChatAPIView):
-    @extend_schema(request=serializers.NewLink, responses=_CREATED)
+    tag = "Invitations"
+
+    @extend_schema(
+        operation_id="invitations_link_renew", request=serializers.NewLink, responses=_CREATED
+    )
     def post(self, request: Request, invitation: int) -> Response:
         """Create a new link for an invitation. The former link no longer works."""
         given = _validated(serializers.NewLink, request)
@@ -120,12 +133,14 @@ class LinkView(ChatAPIView):
 class LookUpView(StrictAPIView):
     """Find out what an invitation offers, without signing in. This changes nothing."""
 
+    tag = "Invitations"
+
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
-    @extend_schema(request=serializers.Token, responses={200: wire.OfferOut}, auth=[])
+    @extend_schema(request=serializers.InvitationToken, responses={200: wire.OfferOut}, auth=[])
     def post(self, request: Request) -> Response:
-        token = _validated(serializers.Token, request)["token"]
+        token = _validated(serializers.InvitationToken, request)["token"]
         invitation = queries.find_invitation(token, address=client_address(request._request))
         offer = queries.get_offer(invitation)
         look_alike = queries.has_look_alike(offer.inviter, offer.conversations)
@@ -142,10 +157,12 @@ def _can_register() -> bool:
 
 
 class AcceptView(ChatAPIView):
-    @extend_schema(request=serializers.Token, responses={200: wire.AcceptedOut})
+    tag = "Invitations"
+
+    @extend_schema(request=serializers.InvitationToken, responses={200: wire.AcceptedOut})
     def post(self, request: Request) -> Response:
         """Join the conversations of an invitation. Repeating it changes nothing."""
-        token = _validated(serializers.Token, request)["token"]
+        token = _validated(serializers.InvitationToken, request)["token"]
         address = client_address(request._request)
         accepted = actions.accept(current_user(request), token, address=address)
         return Response(wire.accepted_to_wire(accepted))
@@ -154,6 +171,8 @@ class AcceptView(ChatAPIView):
 class RegisterView(StrictAPIView):
     """Create an account with an invitation and join its conversations. To sign in, request a token at
     /api/token/."""
+
+    tag = "Invitations"
 
     authentication_classes = ()
     permission_classes = (AllowAny,)

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import schemathesis
-from django.core.signals import request_finished, request_started
-from django.core.wsgi import get_wsgi_application
-from django.db import close_old_connections
 from django.test import Client
-from schemathesis import GenerationMode
 
 from accounts.models import User
 from chatty.common import link_tokens
 from chatty.jobs.tests.helpers import send_waiting
 from conversations.invitations.models import Invitation
 from conversations.tests.helpers import person_json, role_of
-from conversations.tests.test_api_contract import examine, headers_of
 
 ROOT = "/api/invitations/"
 NEWCOMER = {"email": "mina@example.org", "password": "seven slow ferries", "name": "Mina"}
@@ -144,36 +137,3 @@ def test_invite_is_a_permission(api_of, alice, browser, group, bob):
         page = browser(user).get(f"/c/{group.pk}/").content.decode()
         can = page.partition('data-can="')[2].partition('"')[0].split()
         assert ("invite" in can) is has
-
-
-@pytest.fixture
-def described(db: Any, settings: Any) -> Iterator[Any]:
-    settings.LIMITS = dict.fromkeys(settings.LIMITS, "1000000/s")
-    request_started.disconnect(close_old_connections)
-    request_finished.disconnect(close_old_connections)
-    schema = schemathesis.openapi.from_wsgi("/api/schema/", get_wsgi_application())
-    yield schema.include(path_regex="^/api/invitations/")
-    request_started.connect(close_old_connections)
-    request_finished.connect(close_old_connections)
-
-
-@pytest.mark.slow
-@pytest.mark.once
-@pytest.mark.parametrize("who", ["alice", "nobody"])
-def test_responses_conform_to_the_schema(who, described, alice, pair, invite):
-    created = invite(alice, pair)
-    headers = headers_of(alice if who == "alice" else None)
-    answered = {}
-    for result in described.get_all_operations():
-        operation = result.ok()
-        ids = {"invitation": created.invitation.pk}
-        answered[operation.label] = examine(operation, GenerationMode.POSITIVE, headers, **ids)
-        if operation.body or operation.query:
-            answered[operation.label] += examine(operation, GenerationMode.NEGATIVE, headers, **ids)
-    assert len(answered) == 9
-    if who == "nobody":
-        public = {f"POST {ROOT}{name}/" for name in ("look-up", "register")}
-        closed = [set(each) for label, each in answered.items() if label not in public]
-        assert closed == [{401}] * 7
-    else:
-        assert {200, 201} & set(answered[f"POST {ROOT}"])

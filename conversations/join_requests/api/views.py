@@ -41,9 +41,11 @@ def _nothing() -> Response:
 
 
 class OwnRequestsView(ChatAPIView):
+    tag = "Requests to join"
+
     @extend_schema(operation_id="join_requests_list", responses=OwnJoinRequestsOut)
     def get(self, request: Request) -> Response:
-        """List your own requests that are waiting or were declined, the latest first."""
+        """List your requests to join that are waiting or were declined, the latest first."""
         rows = queries.own_requests(current_user(request))[:OWN_MAX]
         return Response(OwnJoinRequestsOut([own_request_to_wire(row) for row in rows]))
 
@@ -55,9 +57,11 @@ class OwnRequestsView(ChatAPIView):
 
 
 class OwnRequestView(ChatAPIView):
+    tag = "Requests to join"
+
     @extend_schema(responses=_NOTHING)
     def delete(self, request: Request, conversation: int) -> Response:
-        """Withdraw your request."""
+        """Withdraw your request to join."""
         actions.withdraw(current_user(request), conversation)
         return _nothing()
 
@@ -65,22 +69,24 @@ class OwnRequestView(ChatAPIView):
 class LinkView(ChatAPIView):
     """The address with which people can ask to join a group."""
 
+    tag = "Requests to join"
+
     without_body = frozenset({"POST", "DELETE"})
 
     @extend_schema(responses=JoinLinkOut)
     def get(self, request: Request, conversation: int) -> Response:
-        """Get the link, for members."""
+        """Get the link with which people can ask to join. For members."""
         link = queries.link_of(current_user(request), conversation)
         return _link_response(request, link)
 
     @extend_schema(request=None, responses={200: JoinLinkOut})
     def post(self, request: Request, conversation: int) -> Response:
-        """Make a link, as an owner or admin. The former one ends."""
+        """Make a link with which people can ask to join. The former one ends. For owners and admins."""
         return _link_response(request, actions.make_link(current_user(request), conversation))
 
     @extend_schema(responses=_NOTHING)
     def delete(self, request: Request, conversation: int) -> Response:
-        """End the link. Requests that were made with it stay."""
+        """End the link with which people can ask to join. Requests that were made with it stay."""
         actions.revoke_link(current_user(request), conversation)
         return _nothing()
 
@@ -91,7 +97,9 @@ def _link_response(request: Request, link: JoinLink | None) -> Response:
 
 
 class RequestsView(ChatAPIView):
-    @extend_schema(responses=JoinRequestsOut)
+    tag = "Requests to join"
+
+    @extend_schema(operation_id="conversations_join_requests_list", responses=JoinRequestsOut)
     def get(self, request: Request, conversation: int) -> Response:
         """List who asks to join, the oldest first, and who was declined or blocked. For owners and admins."""
         membership = access.member_of(current_user(request), conversation)
@@ -101,6 +109,7 @@ class RequestsView(ChatAPIView):
 
 
 class AcceptView(ChatAPIView):
+    tag = "Requests to join"
     without_body = frozenset({"POST"})
 
     @extend_schema(request=None, responses=_NOTHING)
@@ -111,15 +120,18 @@ class AcceptView(ChatAPIView):
 
 
 class DeclineView(ChatAPIView):
+    tag = "Requests to join"
+
     @extend_schema(request=DeclineSerializer, responses=_NOTHING)
     def post(self, request: Request, conversation: int, user: int) -> Response:
-        """Decline a request. They can ask again after a day, unless you block that."""
+        """Decline a request to join. They can ask again after a day, unless you block that."""
         given = _given(request, DeclineSerializer)
         actions.decline(current_user(request), conversation, user, block=given["block"])
         return _nothing()
 
 
 class UnblockView(ChatAPIView):
+    tag = "Requests to join"
     without_body = frozenset({"POST"})
 
     @extend_schema(request=None, responses=_NOTHING)

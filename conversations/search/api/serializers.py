@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from rest_framework import serializers
-
-from chatty.api.fields import QueryInt, StrictQuery, StrictText
+from chatty.api.fields import QueryCursor, QueryInt, StrictQuery, StrictText
 from conversations.search.queries import PAGE_MAX, PAGE_SIZE
 
 
@@ -13,5 +11,5 @@ class SearchQuery(StrictQuery):
         help_text='Words, "phrases" and the filters `from:`, `in:`, `before:`, `after:`, `mentions:me` and '
         "`has:file` (or `image`, `audio`, `video`, `text`)."
     )
-    cursor = serializers.CharField(required=False, max_length=1000)
-    limit = QueryInt(default=PAGE_SIZE, max_value=PAGE_MAX)
+    cursor = QueryCursor()
+    limit = QueryInt(default=PAGE_SIZE, max_value=PAGE_MAX, help_text="Per page.")

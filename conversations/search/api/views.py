@@ -19,6 +19,7 @@ from conversations.search.wire import SearchResultsOut, result_to_wire
 
 
 class SearchView(ChatAPIView):
+    tag = "Search"
     query_serializers: ClassVar[dict[str, type[StrictQuery]]] = {"GET": SearchQuery}
 
     @extend_schema(operation_id="search", parameters=[SearchQuery], responses=SearchResultsOut)
