@@ -73,6 +73,14 @@ def only_emoji(body: str) -> bool:
 
 
 @_rule
+def custom_emoji(case: Any) -> dict[str, Any]:
+    """Which names in a text are shown as pictures: every second part. And whether these are larger."""
+    text, known = case["text"], case["known"]
+    only = emoji.is_only_custom_emoji(text, known)
+    return {"parts": emoji.split_names(text, known), "only": only}
+
+
+@_rule
 def long_bodies(parts: list[Any]) -> bool:
     """Whether only the beginning of a message is shown at first. `parts`: as of bodies()."""
     return timeline.is_long(

@@ -99,10 +99,9 @@ export class MessageView {
 
   #updateText(element, message) {
     const deleted = !!message.deleted_at;
-    const mentioned = !!message.mentions.includes(this.#me.id);
     element.classList.toggle("message--deleted", deleted);
     element.classList.toggle("message--emoji", !deleted && isOnlyEmoji(message.body));
-    element.classList.toggle("message--mentioned", mentioned);
+    element.classList.toggle("message--mentioned", message.mentions.includes(this.#me.id));
     this.#showAuthor(element, message.author);
     if (deleted) {
       this.#showDeleted(element);
@@ -162,7 +161,7 @@ export class MessageView {
       const chip =
         before.get(reaction.emoji) ?? before.get("") ?? part(fromTemplate("message-template"), "chip");
       before.delete("");
-      const wasMine = chip.getAttribute("aria-pressed") === "true";
+      const wasMine = chip.ariaPressed === "true";
       this.#fillChip(chip, reaction, message.id, this.#isMine(message.id, reaction, wasMine));
       return chip;
     });
@@ -178,7 +177,7 @@ export class MessageView {
     chip.setAttribute("form", mine ? "unreact-form" : "react-form");
     chip.setAttribute("formaction", `/m/${id}/react/`);
     chip.value = emoji;
-    chip.setAttribute("aria-pressed", String(mine));
+    chip.ariaPressed = String(mine);
     chip.disabled = this.#permissions.archived;
     chip.title = this.#reactionTitle(reaction);
     setText(part(chip, "chip__emoji"), emoji);
