@@ -67,14 +67,13 @@ def _valid_reaction(emoji: object) -> str:
     """
     if not isinstance(emoji, str) or not emoji.startswith(":"):
         return valid_emoji(emoji)
-    if (custom := custom_reaction(emoji)) is not None:
-        name = capabilities.custom_emoji().present_names().get(custom.address)
-        return reaction_code(name, custom.address) if name else emoji
-    name = name_in(emoji)
-    address = capabilities.custom_emoji().names().get(name)
+    known = capabilities.custom_emoji()
+    custom = custom_reaction(emoji)
+    address = custom.address if custom else known.names().get(name_in(emoji))
     if address is None:
         raise ChatError("invalid", _UNKNOWN, fields={"emoji": [_UNKNOWN]})
-    return reaction_code(name, address)
+    name = known.present_names().get(address)
+    return reaction_code(name, address) if name else emoji
 
 
 def _stored_as(emoji: str, there: Iterable[str]) -> str:

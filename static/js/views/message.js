@@ -63,7 +63,7 @@ export class MessageView {
     element.classList.add("message--pending");
     this.prepare(element, entry.created_at);
     this.#showAuthor(element, this.#me);
-    element.querySelector(".message__time").removeAttribute("href");
+    part(element, "message__time").removeAttribute("href");
     part(element, "message__body").replaceChildren(makeElement("p", "message__plain", entry.body));
     element.classList.toggle("message--emoji", isOnlyEmoji(entry.body));
     this.#showQuote(element, entry.reply_to && { id: entry.reply_to, ...entry.quote });
@@ -100,7 +100,7 @@ export class MessageView {
   #updateText(element, message) {
     const deleted = !!message.deleted_at;
     element.classList.toggle("message--deleted", deleted);
-    element.classList.toggle("message--emoji", !deleted && isOnlyEmoji(message.body));
+    element.classList.toggle("message--emoji", isOnlyEmoji(message.body)); // "" if deleted
     element.classList.toggle("message--mentioned", message.mentions.includes(this.#me.id));
     this.#showAuthor(element, message.author);
     if (deleted) {
@@ -175,7 +175,7 @@ export class MessageView {
   #fillChip(chip, reaction, id, mine) {
     const { emoji, count } = reaction;
     chip.setAttribute("form", mine ? "unreact-form" : "react-form");
-    chip.setAttribute("formaction", `/m/${id}/react/`);
+    chip.formAction = `/m/${id}/react/`;
     chip.value = emoji;
     chip.ariaPressed = String(mine);
     chip.disabled = this.#permissions.archived;
