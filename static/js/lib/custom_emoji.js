@@ -9,6 +9,7 @@ const NAMED_RUN = new RegExp(`(?<![\\p{L}\\p{N}:/\\\\])(?::${NAME}:)+`, "gu");
 const REACTION = new RegExp(`^(:${NAME}:)([as][0-9a-f]{20})$`);
 const LIST = "/api/emoji/";
 const FRESH = 5_000; // ms in which the list is not loaded again
+const PATIENCE = 3_000; // ms
 
 let kept = []; // as customEmoji() returns them
 let loadedAt = -FRESH;
@@ -40,22 +41,27 @@ export function customReaction(emoji) {
   return found && { label: found[1], address: found[2] };
 }
 
-/** A promise of the custom emoji as in lib/emoji.js, with `reaction` and `address`; without network, the former ones. */
-export function customEmoji() {
-  if (performance.now() - loadedAt < FRESH) return Promise.resolve(kept);
+/**
+ * A promise of the custom emoji as in lib/emoji.js, with `reaction` and `address`; without network, those that were
+ * loaded before. `fresh`: how many ms old they may be.
+ */
+export function customEmoji({ fresh = FRESH } = {}) {
+  if (performance.now() - loadedAt < fresh) return Promise.resolve(kept);
   loading ??= load().finally(() => (loading = null));
   return loading;
 }
 
 async function load() {
   try {
-    const response = await fetch(LIST, { headers: { Accept: "application/json" }, cache: "no-store" });
+    const signal = AbortSignal.timeout(PATIENCE);
+    const headers = { Accept: "application/json" };
+    const response = await fetch(LIST, { headers, cache: "no-store", signal });
     if (response.ok) {
       kept = (await response.json()).results.map(parse);
       loadedAt = performance.now();
     }
   } catch {
-    // Without network.
+    // Without network, or too slow.
   }
   return kept;
 }

@@ -78,7 +78,11 @@ class EmojiPicker {
     this.#root.querySelector(`[name=tone][value="${this.#tone}"]`).checked = true;
     const { source, styles } = writingFiles();
     try {
-      const [groups, all] = await Promise.all([loadEmoji(source), customEmoji(), loadStyles(styles)]);
+      const [groups, all] = await Promise.all([
+        loadEmoji(source),
+        customEmoji({ fresh: 0 }),
+        loadStyles(styles),
+      ]);
       this.#groups = all.length ? [{ key: "custom", all }, ...groups] : groups;
     } catch {
       this.close();
