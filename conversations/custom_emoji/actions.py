@@ -46,7 +46,7 @@ def add(user: User, *, key: str, name: str, picture: bytes) -> tuple[CustomEmoji
 
 @in_transaction
 def _add(
-    user: User, key: str, name: str, sent: list[str], made: pictures.Made
+    user: User, key: str, name: str, sent: list[str], made: pictures.Encoded
 ) -> tuple[CustomEmoji, bool]:
     user = require_open_account(user)
     if (known := keys.find(user.pk, _KIND, key, sent)) is not None:

@@ -34,7 +34,7 @@ _PATIENCE = 5  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class Encoded:
     """`still`: the first frame of an animation, empty for other pictures."""
 
     address: str
@@ -42,7 +42,7 @@ class Made:
     still: bytes = b""
 
 
-def make(file: bytes) -> Made:
+def make(file: bytes) -> Encoded:
     """Return the picture as WebP. Raises ChatError with `fields`, or ("busy")."""
     if not file:
         raise _error("empty", _("This file is empty."))
@@ -61,7 +61,7 @@ def too_big() -> ChatError:
     return _error("too_big", _("This file is too big (max 128 KB)."))
 
 
-def _made(file: bytes, media_type: str) -> Made:
+def _made(file: bytes, media_type: str) -> Encoded:
     formats = [pictures.FORMATS[media_type]]
     with _translated(), Image.open(BytesIO(file), formats=formats) as source:
         # Image.open() reads only the header. Nothing may be decoded before these checks.
@@ -82,13 +82,13 @@ def _made(file: bytes, media_type: str) -> Made:
         return _animation(source) if frames > 1 else _picture(source)
 
 
-def _picture(source: Image.Image) -> Made:
+def _picture(source: Image.Image) -> Encoded:
     upright = ImageOps.exif_transpose(source)
     image = _encode(_square(upright))
-    return Made(_address("s", image), image)
+    return Encoded(_address("s", image), image)
 
 
-def _animation(source: Image.Image) -> Made:
+def _animation(source: Image.Image) -> Encoded:
     frames, shown_ms = [], []
     for frame in ImageSequence.Iterator(source):
         frames.append(_square(frame))
@@ -104,7 +104,7 @@ def _animation(source: Image.Image) -> Made:
             loop=int(source.info.get("loop", 0)),
         )
         if len(image) <= limits.STORED_MAX:
-            return Made(_address("a", image), image, _encode(frames[0]))
+            return Encoded(_address("a", image), image, _encode(frames[0]))
     raise ChatError("too_big", _("This animation is too large."))
 
 

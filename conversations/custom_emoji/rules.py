@@ -59,14 +59,15 @@ def clean_name(name: str) -> str:
     """Return the name of an emoji, given with or without colons. Raises ChatError with `fields`."""
     cleaned = name.strip().strip(":").lower()
     if len(cleaned) > limits.NAME_MAX:
-        raise name_error("too_long", _("A name can have up to {max} characters."))
+        sentence = _("A name can have up to {max} characters.")
+        raise name_error("too_long", format_lazy(sentence, max=limits.NAME_MAX))
     if not cleaned:
         raise name_error("empty", _("Enter a name."))
     if not _NAME.fullmatch(cleaned):
         sentence = _(
-            "A name is at least {min} letters from a to z, digits, “-”, “+”, or “_” in between."
+            "Use {min} or more of the letters a to z, digits, “-” and “+”, and “_” only between them."
         )
-        raise name_error("invalid", sentence)
+        raise name_error("invalid", format_lazy(sentence, min=limits.NAME_MIN))
     if cleaned in built_in_names():
         raise name_error("invalid", _("There is a built-in emoji with this name."))
     return cleaned
@@ -79,5 +80,4 @@ def name_of_file(name: str) -> str:
 
 
 def name_error(code: str, sentence: Sentence) -> ChatError:
-    shown = format_lazy(sentence, min=limits.NAME_MIN, max=limits.NAME_MAX)
-    return ChatError(code, shown, fields={"name": [shown]})
+    return ChatError(code, sentence, fields={"name": [sentence]})

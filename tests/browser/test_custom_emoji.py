@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
@@ -39,7 +40,7 @@ def test_custom_emoji_from_adding_to_removing(visit: Visit, room: Room, bob: Pag
     alice = enter(visitor, room)
     settings = visitor.new_tab()
     settings.goto(f"{room.server.url}/settings/emoji/")
-    file = {"name": "Blob Cat.png", "mimeType": "image/png", "buffer": picture()}
+    file: Any = {"name": "Blob Cat.png", "mimeType": "image/png", "buffer": picture()}
     settings.get_by_label("Picture").set_input_files(file)
     settings.get_by_role("button", name="Add", exact=True).click()
     expect(settings.get_by_text("Added :blob_cat:.")).to_be_visible()
@@ -68,9 +69,11 @@ def test_custom_emoji_from_adding_to_removing(visit: Visit, room: Room, bob: Pag
         chip = last(page).get_by_role("button", name=":blob_cat: 1")
         assert is_loaded(chip.get_by_role("img"))
         expect(chip).to_have_attribute("aria-pressed", "true" if page is alice else "false")
-    # The chip is drawn anew when it changes, and copying a message copies the name.
+    # The chip is drawn again when it changes.
     last(bob).get_by_role("button", name=":blob_cat: 1").click()
-    expect(last(alice).get_by_role("button", name=":blob_cat: 2").get_by_role("img")).to_be_visible()
+    expect(
+        last(alice).get_by_role("button", name=":blob_cat: 2").get_by_role("img")
+    ).to_be_visible()
     assert violations(alice) == []
 
     settings.get_by_role("link", name="Rename :blob_cat:").click()
@@ -96,7 +99,7 @@ def test_custom_emoji_from_adding_to_removing(visit: Visit, room: Room, bob: Pag
     expect(alice.locator(PICKER).get_by_role("button", name="Custom emoji")).to_be_hidden()
     expect(alice.get_by_role("option", name="purple", exact=True)).to_have_count(0)
     alice.keyboard.press("Escape")
-    # Where it was used it stays, and whoever has reacted with it can take that back.
+    # Where it was used it stays, and people who have reacted with it can take that back.
     row = alice.locator("#messages > .message", has_text="Yes")
     expect(row.locator(".message__body").get_by_role("img", name=":blob_cat:")).to_be_visible()
     row.get_by_role("button", name=":blob_cat: 2").click()

@@ -110,7 +110,7 @@ def test_removed_one_stays_where_it_is_and_can_not_be_used_again(alice, bob, pai
     shown = page.get(f"/c/{pair.pk}/")
     assert values(shown, ".chip img, .message__body img", "alt") == [":blobcat:"] * 2
     assert page.get(f"/emoji/{cat.picture_id}/").status_code == 200
-    # Whoever has reacted with it can take that back.
+    # People who have reacted with it can take that back.
     assert wire.message_to_wire(actions.unreact(alice, message.pk, code)).reactions == []
 
 

@@ -63,7 +63,7 @@ def test_emoji_is_added_renamed_and_removed(browser):
         ({"data": bytes(limits.BYTES_MAX + 1)}, "This file is too big (max 128 KB)."),
         ({"data": b""}, "This file is empty."),
         ({"name": "smile"}, "There is a built-in emoji with this name."),
-        ({"name": "no spaces"}, "A name is at least 2 letters"),
+        ({"name": "no spaces"}, "Use 2 or more of the letters a to z"),
         ({"picture": ""}, "This field is required."),
     ],
 )

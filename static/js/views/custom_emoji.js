@@ -19,7 +19,7 @@ export function emojiPicture(label, address) {
 }
 
 /** The element with data-view is only a place: everything that is shown on the page is observed. */
-export function connect() {
+export function connect(_element) {
   const observer = new MutationObserver((records) => {
     for (const { target, addedNodes } of records) {
       for (const node of addedNodes) {
