@@ -9,7 +9,7 @@ import { element } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
 import { writingFiles } from "chatty/views/writing_templates.js";
 
-const CODE = /(?<![\p{L}\p{N}:/])(:[\p{L}\p{N}_+-]{2,30}:?)$/u;
+const CODE = /(?<![\p{L}\p{N}:/])(:[\p{L}\p{N}_+-]{2,32}:?)$/u;
 const SHOWN = 6;
 
 export class EmojiSource {
