@@ -4,5 +4,5 @@ from conversations.custom_emoji.api import views
 
 urlpatterns = [
     path("emoji/", views.EmojiListView.as_view(), name="emoji_list"),
-    path("emoji/<int:emoji_id>/", views.EmojiView.as_view(), name="emoji"),
+    path("emoji/<int:custom_emoji>/", views.EmojiView.as_view(), name="emoji"),
 ]

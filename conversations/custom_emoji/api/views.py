@@ -53,14 +53,14 @@ class EmojiView(ChatAPIView):
         request=serializers.EmojiName,
         responses={200: wire.CustomEmojiOut},
     )
-    def patch(self, request: Request, emoji_id: int) -> Response:
+    def patch(self, request: Request, custom_emoji: int) -> Response:
         """Rename an emoji that you have added. Administrators can rename all."""
         given = validated_body(request, serializers.EmojiName)
-        emoji = actions.rename(current_user(request), emoji_id, given["name"])
+        emoji = actions.rename(current_user(request), custom_emoji, given["name"])
         return Response(wire.emoji_to_wire(emoji))
 
     @extend_schema(operation_id="emoji_remove", responses=_NOTHING)
-    def delete(self, request: Request, emoji_id: int) -> Response:
+    def delete(self, request: Request, custom_emoji: int) -> Response:
         """Remove an emoji that you have added. Administrators can remove all."""
-        actions.remove(current_user(request), emoji_id)
+        actions.remove(current_user(request), custom_emoji)
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -17,7 +17,7 @@ def _new(scene: Scene) -> dict[str, Any]:
 
 
 def _missing(scene: Scene) -> dict[str, Any]:
-    return {"emoji_id": 1}
+    return {"emoji_id": 1, "custom_emoji": 1}
 
 
 ENTRANCES = [
