@@ -15,4 +15,3 @@ class CustomEmojiConfig(AppConfig):
         rules = import_module("conversations.custom_emoji.rules")
         capabilities.register_custom_emoji(queries.Source())
         capabilities.register_action(rules.ADD_EMOJI)
-        capabilities.register_slot("conversation-tools", "custom_emoji/_shown.html")

@@ -1,5 +1,5 @@
 // Draws custom emoji where scripts only know their names: in reactions, and in messages that are being sent. The server
-// has drawn the others.
+// has drawn the others. Loaded with the first such reaction (see code.js), and with the picker and the suggestions.
 
 import { customEmoji, customReaction, isOnlyCustomEmoji, splitNames } from "chatty/lib/custom_emoji.js";
 import { element } from "chatty/views/dom.js";
@@ -18,8 +18,12 @@ export function emojiPicture(label, address) {
   return element("picture", "", still, image);
 }
 
-/** The element with data-view is only a place: everything that is shown on the page is observed. */
-export function connect(_element) {
+let isObserving = false;
+
+/** Draw those that are on the page, and from now on those that are added or changed. */
+export function observe() {
+  if (isObserving) return;
+  isObserving = true;
   const observer = new MutationObserver((records) => {
     for (const { target, addedNodes } of records) {
       for (const node of addedNodes) {
@@ -30,7 +34,6 @@ export function connect(_element) {
   });
   observer.observe(document.body, { childList: true, subtree: true });
   draw(document.body);
-  return { disconnect: () => observer.disconnect() };
 }
 
 /** Draw the custom emoji in an element. */

@@ -4,7 +4,7 @@
 import { customEmoji } from "chatty/lib/custom_emoji.js";
 import { findEmoji, loadEmoji, plainOf, withTone } from "chatty/lib/emoji.js";
 import { loadChoices, noteUse, saveTone } from "chatty/lib/emoji_choices.js";
-import { emojiPicture } from "chatty/views/custom_emoji.js";
+import { emojiPicture, observe } from "chatty/views/custom_emoji.js";
 import { element, fill, fromTemplate, isTouch, slot } from "chatty/views/dom.js";
 import { templateData } from "chatty/views/template_data.js";
 import { t } from "chatty/views/i18n.js";
@@ -62,6 +62,7 @@ class EmojiPicker {
   }
 
   async open() {
+    observe();
     this.#setExpanded(true);
     const { signal } = this.#ending;
     const on = (target, type, work) => target.addEventListener(type, work, { signal });

@@ -4,7 +4,7 @@
 import { customEmoji } from "chatty/lib/custom_emoji.js";
 import { byCode, findEmoji, loadEmoji, withTone } from "chatty/lib/emoji.js";
 import { loadChoices, noteUse } from "chatty/lib/emoji_choices.js";
-import { emojiPicture } from "chatty/views/custom_emoji.js";
+import { emojiPicture, observe } from "chatty/views/custom_emoji.js";
 import { element } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
 import { writingFiles } from "chatty/views/writing_templates.js";
@@ -19,6 +19,7 @@ export class EmojiSource {
 
   constructor({ me }) {
     this.#me = me;
+    observe();
   }
 
   find(text) {

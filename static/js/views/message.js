@@ -81,20 +81,18 @@ export class MessageView {
 
   /** Remember that I toggled this: a message lists only twenty users per reaction, perhaps without me. */
   rememberReaction(id, emoji, on) {
-    if (!this.#mine.has(id)) this.#mine.set(id, new Map());
-    this.#mine.get(id).set(emoji, on);
+    this.#mine.set(id, (this.#mine.get(id) ?? new Map()).set(emoji, on));
   }
 
   // Internal
 
   /** What never changes. */
-  #begin(element, { id, author, reply_to: quoted }) {
+  #begin(element, { id, author }) {
     const url = `/m/${id}/`;
     element.dataset.author = author?.id ?? "";
     if (author?.id === this.#me.id) element.dataset.own = "";
     part(element, "message__time").href = url;
     part(element, "message__more").href = `${url}?actions`;
-    if (!quoted) part(element, "quote").remove();
   }
 
   #updateText(element, message) {
@@ -149,7 +147,7 @@ export class MessageView {
     quote.href = `/m/${quoted.id}/`;
     fill(quote, "reply-author", quoted.author?.name ?? "");
     fill(quote, "reply-text", quoted.deleted ? t("message.deleted") : (quoted.excerpt ?? ""));
-    slot(quote, "reply-text").classList.toggle("quote__text--deleted", Boolean(quoted.deleted));
+    slot(quote, "reply-text").classList.toggle("quote__text--deleted", !!quoted.deleted);
   }
 
   /** @param {Wire.Message} message */
@@ -194,7 +192,8 @@ export class MessageView {
   #reactionTitle({ users, names, count }) {
     const shown = names.map((name, index) => (users[index] === this.#me.id ? t("you") : name));
     const more = count - shown.length;
-    return [...shown, ...(more ? [tn("more", more)] : [])].join(", ");
+    if (more) shown.push(tn("more", more));
+    return shown.join(", ");
   }
 }
 
