@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.rooms import Room, enter, is_stored, violations
+from tests.browser.rooms import Room, act, enter, is_stored, violations
 
 PICKER = ".picker"
 
@@ -36,7 +36,7 @@ def is_loaded(image: Locator) -> bool:
 
 def test_custom_emoji_from_adding_to_removing(visit: Visit, room: Room, bob: Page) -> None:
     room.say(room.bob, "Shall we?")
-    visitor = visit(room.server, "Alice")
+    visitor = visit(room.server, "Alice", permissions=["clipboard-read", "clipboard-write"])
     alice = enter(visitor, room)
     settings = visitor.new_tab()
     settings.goto(f"{room.server.url}/settings/emoji/")
@@ -75,6 +75,11 @@ def test_custom_emoji_from_adding_to_removing(visit: Visit, room: Room, bob: Pag
         last(alice).get_by_role("button", name=":blob_cat: 2").get_by_role("img")
     ).to_be_visible()
     assert violations(alice) == []
+    act(alice, "Yes", "copy")
+    alice.wait_for_function(
+        "navigator.clipboard.readText().then((text) => text === 'Yes :blob_cat:')"
+    )
+    expect(last(alice).locator(".message__body")).to_have_text("Yes")
 
     settings.get_by_role("link", name="Rename :blob_cat:").click()
     settings.get_by_label("Name").fill("purple")
