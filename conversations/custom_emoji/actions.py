@@ -6,8 +6,6 @@ Other processes know of a change within a second, and pages when the emoji picke
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from typing import TypeVar
 
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -15,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from chatty.common import timestamps
 from chatty.common.errors import ChatError
-from chatty.common.limiter import limiter
+from chatty.common.spending import spending
 from chatty.idempotency import keys
 from conversations.actions.rules import require_open_account
 from conversations.actions.transactions import in_transaction
@@ -24,10 +22,9 @@ from conversations.custom_emoji.models import CustomEmoji, EmojiPicture
 from conversations.limits import valid_key
 
 _KIND = "custom emoji"  # of idempotency keys
+_LIMIT = "custom_emoji"
 _TAKEN = _("There is already an emoji with this name.")
 _DELETED = _("An administrator has deleted this picture.")
-
-T = TypeVar("T")
 
 
 def add(user: User, *, key: str, name: str, picture: bytes) -> tuple[CustomEmoji, bool]:
@@ -41,7 +38,8 @@ def add(user: User, *, key: str, name: str, picture: bytes) -> tuple[CustomEmoji
     sent = [name, hashlib.sha256(picture).hexdigest()]
     if (known := keys.find(user.pk, _KIND, key, sent)) is not None:
         return CustomEmoji.objects.select_related("added_by").get(pk=known), False
-    return _limited(user, lambda: _add(user, key, name, sent, pictures.make(picture)))
+    with spending(_LIMIT, str(user.pk)):
+        return _add(user, key, name, sent, pictures.make(picture))
 
 
 @in_transaction
@@ -73,7 +71,8 @@ def rename(user: User, emoji_id: int, name: str) -> CustomEmoji:
     Raises ChatError: not_found, not_allowed, slow_down, and with `fields` if the name can't be used.
     """
     name = rules.clean_name(name)
-    return _limited(user, lambda: _rename(user, emoji_id, name))
+    with spending(_LIMIT, str(user.pk)):
+        return _rename(user, emoji_id, name)
 
 
 @in_transaction
@@ -129,12 +128,3 @@ def _require_free(name: str) -> None:
     """A race violates the constraint: then the transaction runs again, and finds the other one."""
     if queries.usable().filter(name=name).exists():
         raise rules.name_error("invalid", _TAKEN)
-
-
-def _limited(user: User, work: Callable[[], T]) -> T:
-    limiter.check("custom_emoji", str(user.pk))
-    try:
-        return work()
-    except ChatError:
-        limiter.put_back("custom_emoji", str(user.pk))
-        raise
