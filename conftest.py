@@ -81,9 +81,9 @@ def _start_clean():
     """Limits, settings and the language of a page would otherwise affect the next test."""
     cache.clear()
     limiter.clear()
-    import_module(
-        "accounts.installation"
-    ).forget()  # models can't be imported before Django is set up
+    # Models can't be imported before Django is set up.
+    import_module("accounts.installation").forget()
+    import_module("conversations.custom_emoji.queries").forget()
     translation.deactivate()
 
 

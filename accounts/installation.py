@@ -1,14 +1,12 @@
 """What holds for the whole installation, and is needed by many pages.
 
-Every process reads it again after KEEP_SECONDS, so a change in the admin site reaches all of them without
-a restart, and pages need no query for it.
+Every process reads it again within a second (chatty/common/kept.py), so a change in the admin site reaches
+all of them without a restart, and pages need no query for it.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -17,34 +15,11 @@ from django.dispatch import receiver
 from django.utils.encoding import punycode
 
 from accounts.models import InstallationSettings, SignUpPolicy, SignUpRequest
+from chatty.common.kept import Kept
 from chatty.conf.domains import ascii_domain
 
-KEEP_SECONDS = 1.0
-
-Value = TypeVar("Value")
-
-
-class _Kept(Generic[Value]):
-    """A value from the database, read again at the first use after KEEP_SECONDS."""
-
-    def __init__(self, read: Callable[[], Value]) -> None:
-        self._read = read
-        self._kept: tuple[float, Value] | None = None
-
-    def get(self) -> Value:
-        kept, now = self._kept, time.monotonic()
-        if kept is not None and now - kept[0] < KEEP_SECONDS:
-            return kept[1]
-        value = self._read()
-        self._kept = (now, value)
-        return value
-
-    def forget(self) -> None:
-        self._kept = None
-
-
-_settings = _Kept(lambda: InstallationSettings.objects.first() or InstallationSettings())
-_waiting = _Kept(lambda: SignUpRequest.objects.filter(state=SignUpRequest.State.WAITING).count())
+_settings = Kept(lambda: InstallationSettings.objects.first() or InstallationSettings())
+_waiting = Kept(lambda: SignUpRequest.objects.filter(state=SignUpRequest.State.WAITING).count())
 
 
 def installation_settings() -> InstallationSettings:
@@ -55,6 +30,11 @@ def installation_settings() -> InstallationSettings:
 def sign_up_policy() -> str:
     """Return who can sign up: a value of SignUpPolicy. The environment overrides the admin site."""
     return settings.SIGN_UP or installation_settings().sign_up
+
+
+def emoji_policy() -> str:
+    """Return who can add custom emoji: a value of EmojiPolicy. The environment overrides the page."""
+    return settings.CUSTOM_EMOJI or installation_settings().custom_emoji
 
 
 def is_set_up() -> bool:

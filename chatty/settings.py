@@ -38,6 +38,7 @@ METRICS_TOKEN = env.get_str("METRICS_TOKEN")
 
 ADMIN_EMAIL = env.get_str("ADMIN_EMAIL")
 SIGN_UP = env.get_choice("SIGN_UP")  # "": as chosen in the admin site
+CUSTOM_EMOJI = env.get_choice("CUSTOM_EMOJI")  # "": as chosen on the page of the installation
 SIGN_UP_DOMAINS = domains.get_domains("SIGN_UP_DOMAINS")
 
 # --- Applications and middleware ------------------------------------------------------------------
@@ -56,6 +57,7 @@ INSTALLED_APPS = [
     "conversations.search",
     "conversations.statistics",
     "conversations.attachments",
+    "conversations.custom_emoji",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("conversations.join_requests.web.urls")),
     path("", include("conversations.search.web.urls")),
     path("", include("conversations.attachments.web.urls")),
+    path("", include("conversations.custom_emoji.web.urls")),
 ]
 
 handler400 = "chatty.error_responses.bad_request"

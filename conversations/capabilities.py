@@ -6,6 +6,7 @@ of its AppConfig:
 - a part of the content of messages: register_part(), or register_claimed_part() if it refers to rows
 - an action with its row of the permission table: register_action()
 - something on pages: register_slot()
+- the names of custom emoji: register_custom_emoji()
 - a reader of the change feed: see changefeed/readers.py
 - jobs and kinds of deliveries: see chatty/jobs/
 """
@@ -80,6 +81,27 @@ class ClaimedPart(Protocol):
         """Return what a stored value says, for excerpts and search."""
 
 
+class CustomEmoji(Protocol):
+    """The custom emoji of this installation. Kept in this process, so that looking them up is not a query for
+    each message. Not from an event loop, because the first use after a change reads them.
+    """
+
+    def names(self) -> Mapping[str, str]:
+        """Return the address of the picture for each name in texts."""
+
+    def present_names(self) -> Mapping[str, str]:
+        """Return the name for each address of a picture that can be used."""
+
+
+class _NoEmoji:
+    def names(self) -> Mapping[str, str]:
+        return {}
+
+    def present_names(self) -> Mapping[str, str]:
+        return {}
+
+
+_emoji: CustomEmoji = _NoEmoji()
 _parts: dict[str, RenderPart] = {}
 _claimed: dict[str, ClaimedPart] = {}
 _slots: dict[str, list[str]] = {name: [] for name in SLOTS}
@@ -98,6 +120,12 @@ def register_claimed_part(field: str, part: ClaimedPart) -> None:
     _claimed[field] = part
 
 
+def register_custom_emoji(emoji: CustomEmoji) -> None:
+    """Register where names of custom emoji are looked up."""
+    global _emoji
+    _emoji = emoji
+
+
 def register_action(action: Action) -> None:
     """Register a row of the permission table. Raises ValueError if there is one with this name."""
     permissions.register(action)
@@ -106,6 +134,10 @@ def register_action(action: Action) -> None:
 def register_slot(slot: str, template: str) -> None:
     """Register a template for a place on pages. It gets the context of the page."""
     _slots[slot].append(template)
+
+
+def custom_emoji() -> CustomEmoji:
+    return _emoji
 
 
 def parts() -> Mapping[str, RenderPart]:

@@ -7,6 +7,8 @@ the form that Unicode calls "fully qualified", so that the same emoji is one rea
 from __future__ import annotations
 
 import re
+from collections.abc import Container
+from typing import NamedTuple
 
 from django.utils.translation import gettext_lazy as _
 
@@ -56,6 +58,9 @@ _EMOJI = re.compile(
 _VARIATION_SELECTORS = re.compile("[\ufe0e\ufe0f]")
 # Only after a character that can have one, so that what consists of selectors is not an emoji.
 _MISPLACED = re.compile("(?:^|[\u200d\ufe0e\ufe0f\u20e3\U000e0030-\U000e007f])[\ufe0e\ufe0f]")
+_ONLY_EMOJI = re.compile(
+    "[\u200d\ufe0f\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b55\U0001f000-\U0001faff\\s]{1,24}"
+)
 _SHOWN_AS_TEXT = re.compile(f"[{_TEXT_BY_DEFAULT}](?!{_TONE})|[0-9#*](?=\u20e3)")
 
 
@@ -72,3 +77,87 @@ def valid_emoji(emoji: object) -> str:
 def qualified(emoji: str) -> str:
     """Return the emoji with U+FE0F where it is needed, and nowhere else."""
     return _SHOWN_AS_TEXT.sub("\\g<0>\ufe0f", _VARIATION_SELECTORS.sub("", emoji))
+
+
+def is_only_emoji(body: str) -> bool:
+    """Whether a message is shown larger. Arrows and other signs don't count as emoji here."""
+    return bool(_ONLY_EMOJI.fullmatch(body))
+
+
+# --- custom emoji --------------------------------------------------------------------------------------
+#
+# The custom emoji of this installation have names, which can change, and pictures, which can't. In texts
+# they are `:name:`, and in stored reactions `:name:` with the address of the picture, so that both are shown
+# without looking anything up, and stay as they were when an emoji is renamed or removed.
+
+EMOJI_NAME = "[a-z0-9+-][a-z0-9_+-]{0,30}[a-z0-9+-]"
+# "a": the picture is animated.
+_ADDRESS = "[as][0-9a-f]{20}"
+_NAMED = re.compile(f":({EMOJI_NAME}):")
+# Several may follow each other. Not within words, times and addresses, such as "std::vec::new" and 10:30:45,
+# nor after a backslash, which markdown/source.py replaces.
+_NAMED_RUN = re.compile(f"(?<![^\\W_])(?<![:/\\\\\x04])(?::{EMOJI_NAME}:)+")
+_REACTION = re.compile(f"(:{EMOJI_NAME}:)({_ADDRESS})")
+_STAND_IN = "\U0001f600"
+
+
+class CustomReaction(NamedTuple):
+    """`label`: the name with its colons."""
+
+    label: str
+    address: str
+
+
+def is_address(text: str) -> bool:
+    return bool(re.fullmatch(_ADDRESS, text))
+
+
+def name_in(emoji: str) -> str:
+    """Return the name in `:name:`, or "" if it is something else."""
+    found = _NAMED.fullmatch(emoji)
+    return found[1] if found else ""
+
+
+def reaction_code(name: str, address: str) -> str:
+    """Return how a reaction with a custom emoji is stored."""
+    return f":{name}:{address}"
+
+
+def custom_reaction(emoji: str) -> CustomReaction | None:
+    """Return the parts of a stored reaction, None if it isn't a custom emoji."""
+    found = _REACTION.fullmatch(emoji) if emoji.startswith(":") else None
+    return CustomReaction(found[1], found[2]) if found else None
+
+
+def has_names(text: str) -> bool:
+    """Whether a text may contain custom emoji."""
+    return ":" in text and bool(_NAMED_RUN.search(text))
+
+
+def split_names(text: str, known: Container[str]) -> list[str]:
+    """Return a text in parts: text, the name of a custom emoji, text, a name, ..., text."""
+    parts, done = [], 0
+    for run in _NAMED_RUN.finditer(text):
+        for found in _NAMED.finditer(text, *run.span()):
+            if found[1] in known:
+                parts += [text[done : found.start()], found[1]]
+                done = found.end()
+    return [*parts, text[done:]]
+
+
+def is_only_custom_emoji(text: str, known: Container[str]) -> bool:
+    """The same as is_only_emoji() for a text with custom emoji."""
+    parts = split_names(text, known)
+    plain = (_STAND_IN if number % 2 else part for number, part in enumerate(parts))
+    return len(parts) > 1 and is_only_emoji("".join(plain))
+
+
+def picture_html(label: str, address: str) -> str:
+    """Return the element of a custom emoji: views/custom_emoji.js makes the same. An animation is still for
+    people who prefer reduced motion."""
+    url = f"/emoji/{address}/"
+    image = f'<img class="emoji" src="{url}" alt="{label}" title="{label}" width="22" height="22">'
+    if address[0] == "s":
+        return image
+    source = f'<source media="(prefers-reduced-motion: reduce)" srcset="{url}still/">'
+    return f"<picture>{source}{image}</picture>"

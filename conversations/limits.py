@@ -46,6 +46,9 @@ PURGE_BATCH = 200  # messages of a deleted conversation removed in one transacti
 KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 EMOJI_MAX = 32  # code points; enough for the longest family with skin tones
+REACTION_MAX = (
+    64  # of a stored reaction: a custom emoji has its name and the address of its picture
+)
 
 
 def file_max() -> int:

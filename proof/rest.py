@@ -53,8 +53,7 @@ def _request(method: str, path: str, body: Any, token: str, headers: Mapping[str
         "Host: 127.0.0.1",
         "Connection: close",
         "Accept: */*",
-        f"Content-Type: {kind}",
-        *[f"{name}: {value}" for name, value in headers.items()],
+        *[f"{name}: {value}" for name, value in {"Content-Type": kind, **headers}.items()],
         f"Content-Length: {len(content)}",
     ]
     if token:

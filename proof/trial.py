@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,10 @@ SETTLE_SECONDS = 10.0
 READER_SECONDS = claims.LEASE_SECONDS
 _CLOSING_SECONDS = 20.0  # for the workload to finish after the last fault
 _PASSWORD = "correct horse battery staple"  # noqa: S105 (of temporary accounts)
+# Of a custom emoji: one pixel.
+_PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,8 @@ async def run_trial(plan: Plan, progress: Progress) -> Verdict:
         people, rooms = await _settle_in(installation, plan, history, rng)
         devices = _devices(plan, people, installation, history, rng)
         nemesis = Nemesis(installation, history, rng, postgres=postgres, redis=redis)
-        workload = Workload(people, rooms, devices, history)
+        custom_emoji = await _add_emoji(installation.servers[0].port, people[0])
+        workload = Workload(people, rooms, devices, history, custom_emoji=custom_emoji)
         calls = [asyncio.create_task(device.run()) for device in devices]
         try:
             await _talk(plan, workload, nemesis, random.Random(rng.random()), progress)  # noqa: S311
@@ -160,11 +166,30 @@ async def _register(port: int, number: int) -> Person:
     return Person(user["id"], name, pair["access"])
 
 
-async def _ask(port: int, method: str, path: str, body: Any = None, *, token: str = "") -> Any:
+async def _add_emoji(port: int, person: Person) -> str:
+    """Add a custom emoji, and return the reaction with it."""
+    parts = [("key", b"emoji"), ("name", b"tea-pot2"), ('picture"; filename="x.png', _PICTURE)]
+    head = '--part\r\nContent-Disposition: form-data; name="{}"\r\n\r\n'
+    form = b"".join(head.format(name).encode() + value + b"\r\n" for name, value in parts)
+    kind = {"Content-Type": "multipart/form-data; boundary=part"}
+    body = form + b"--part--\r\n"
+    made = await _ask(port, "POST", "/api/emoji/", body, token=person.token, headers=kind)
+    return str(made["reaction"])
+
+
+async def _ask(
+    port: int,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    token: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> Any:
     """Send a request before or after the faults. Raises InstallationError unless it succeeds."""
     for attempt in range(3):
         try:
-            status, answer = await rest.call(port, method, path, body, token=token)
+            status, answer = await rest.call(port, method, path, body, token=token, headers=headers)
         except rest.NoAnswerError as error:
             status, answer = 503, str(error)
         if status < 300:

@@ -32,8 +32,16 @@ class Workload:
     """Runs the devices and the changes of members, until stop()."""
 
     def __init__(
-        self, people: list[Person], rooms: list[Room], devices: list[Device], history: History
+        self,
+        people: list[Person],
+        rooms: list[Room],
+        devices: list[Device],
+        history: History,
+        *,
+        custom_emoji: str,
     ) -> None:
+        """`custom_emoji`: a reaction with one."""
+        self.emoji = (*EMOJI, custom_emoji)
         self.people = people
         self.rooms = rooms
         self.devices = devices
@@ -122,7 +130,7 @@ class Workload:
     async def _react(self, device: Device, rng: random.Random) -> None:
         texts = self._texts(device, rng.choice(sorted(device.views)) if device.views else 0)
         if texts:
-            message, emoji, on = rng.choice(texts[-30:]), rng.choice(EMOJI), rng.random() < 0.7
+            message, emoji, on = rng.choice(texts[-30:]), rng.choice(self.emoji), rng.random() < 0.7
             change = Change(device.person.id, message, emoji, on)
             path = f"/api/messages/{message}/reactions/{quote(emoji)}/"
             await self._change(device, change, "PUT" if on else "DELETE", path)

@@ -37,7 +37,7 @@ _ENVIRONMENT = {
         ("CSRF_TRUSTED_ORIGINS", "DEBUG", "EMAIL_URL", "HOST", "LOG_LEVEL", "PORT", "PUBLIC_URL"),
         "",
     ),
-    **dict.fromkeys(("SECRET_KEY_FALLBACKS", "SIGN_UP", "TRUSTED_PROXIES"), ""),
+    **dict.fromkeys(("CUSTOM_EMOJI", "SECRET_KEY_FALLBACKS", "SIGN_UP", "TRUSTED_PROXIES"), ""),
 }
 os.environ.update(_ENVIRONMENT)
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"

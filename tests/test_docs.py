@@ -28,6 +28,7 @@ from chatty.conf.known_settings import SETTINGS
 from chatty.server import admission
 from conversations import frames, limits, protocol
 from conversations.attachments import limits as file_limits
+from conversations.custom_emoji import limits as emoji_limits
 from conversations.models import Message
 from conversations.sockets.limits import BAD_FRAMES
 from conversations.wire import ConversationOut, MemberOut, MessageOut
@@ -278,6 +279,7 @@ def test_limits_are_the_defaults():
         int(SETTINGS["HTTP_BODY_MAX"].default),
         limits.FILES_MAX,
         file_limits.PIECE_MAX,
+        emoji_limits.BYTES_MAX,
         admission.PIECES_AT_ONCE,
         file_limits.UNFINISHED_MAX,
     ]

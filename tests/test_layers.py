@@ -79,6 +79,7 @@ INTERFACES = {
         "conversations.search",
         "conversations.statistics",
         "conversations.attachments",
+        "conversations.custom_emoji",
     )
     for folder in ("admin", "api", "management", "sockets", "web")
 }
@@ -108,6 +109,7 @@ API = [
         "conversations.join_requests.api",
         "conversations.search.api",
         "conversations.attachments.api",
+        "conversations.custom_emoji.api",
     ),
 ]
 

@@ -4,6 +4,7 @@ from accounts.models.confirmations import AddressConfirmation
 from accounts.models.installation import (
     INSTALLATION_NAME_MAX,
     WELCOME_MAX,
+    EmojiPolicy,
     InstallationSettings,
     SignUpPolicy,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "AddressConfirmation",
     "Contrast",
     "Density",
+    "EmojiPolicy",
     "InstallationSettings",
     "LiveSignIns",
     "Picture",

@@ -20,6 +20,13 @@ class SignUpPolicy(models.TextChoices):
     CLOSED = "closed", _("No one: administrators create accounts")
 
 
+class EmojiPolicy(models.TextChoices):
+    """Who can add custom emoji. The values are those of the setting CUSTOM_EMOJI."""
+
+    EVERYONE = "everyone", _("Everyone")
+    ADMINISTRATORS = "administrators", _("Administrators")
+
+
 class InstallationSettings(models.Model):
     """One row at most. Without it, the defaults apply. Read it with installation.installation_settings()."""
 
@@ -48,6 +55,14 @@ class InstallationSettings(models.Model):
         db_default="",
         help_text=_("What new people read first: one or two sentences."),
     )
+    custom_emoji = models.CharField(
+        _("custom emoji"),
+        max_length=14,
+        choices=EmojiPolicy.choices,
+        default=EmojiPolicy.EVERYONE,
+        db_default=EmojiPolicy.EVERYONE.value,
+        help_text=_("Who can add custom emoji."),
+    )
 
     class Meta:
         verbose_name = _("installation settings")
@@ -57,6 +72,10 @@ class InstallationSettings(models.Model):
             models.CheckConstraint(
                 condition=models.Q(sign_up__in=["open", "invited", "approved", "closed"]),
                 name="installation_sign_up_is_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(custom_emoji__in=["everyone", "administrators"]),
+                name="installation_custom_emoji_is_known",
             ),
         ]
 

@@ -16,6 +16,7 @@ _APPS = (
     "conversations.join_requests.api.urls",
     "conversations.search.api.urls",
     "conversations.attachments.api.urls",
+    "conversations.custom_emoji.api.urls",
 )
 
 urlpatterns = [

@@ -275,6 +275,12 @@ LIMIT_GROUPS = (
                 default="30/5m",
             ),
             Setting(
+                name="LIMIT_CUSTOM_EMOJI",
+                kind="rate",
+                description="Custom emoji that one person adds or renames.",
+                default="50/h",
+            ),
+            Setting(
                 name="LIMIT_JOIN_REQUESTS",
                 kind="rate",
                 description="Requests to join conversations by one person.",

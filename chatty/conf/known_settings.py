@@ -182,6 +182,17 @@ GROUPS = (
                 example="example.org,example.com",
             ),
             Setting(
+                name="CUSTOM_EMOJI",
+                kind="choice",
+                description="Who can add custom emoji: everyone with an account (`everyone`), or only "
+                "administrators (`administrators`). Without this setting, administrators choose it on the "
+                "page *Installation*, and a change takes effect within a second. With it, that page only "
+                "shows it.",
+                default_note="the choice on the page *Installation*, at first `everyone`",
+                choices=("everyone", "administrators"),
+                example="administrators",
+            ),
+            Setting(
                 name="PASSWORD_MIN_LENGTH",
                 kind="whole number",
                 description="The minimum length of a new password.",

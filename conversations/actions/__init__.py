@@ -30,8 +30,6 @@ from conversations.actions.messages import (
     EditConflictError,
     delete_message,
     edit_message,
-    react,
-    unreact,
 )
 from conversations.actions.moderation import (
     moderate_add_member,
@@ -44,6 +42,7 @@ from conversations.actions.moderation import (
     reveal,
 )
 from conversations.actions.ownership import successors
+from conversations.actions.reactions import react, unreact
 from conversations.actions.read_marks import mark_read, mark_unread, set_favourite, set_level
 from conversations.actions.sending import (
     Draft,

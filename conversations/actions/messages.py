@@ -1,4 +1,4 @@
-"""Changing messages: edit, delete, react."""
+"""Changing messages: edit, delete. For reactions, see reactions.py."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from django.utils.translation import gettext_lazy as _
-
 from accounts.models import User
 from chatty.common import timestamps
 from chatty.common.entity_tags import Tags, require_match
 from chatty.common.errors import ChatError
 from chatty.common.text import is_blank
-from conversations import access, capabilities, limits, publisher, queries
+from conversations import access, capabilities, publisher, queries
 from conversations.actions.rendering import RENDERED_COLUMNS, render_for, set_rendered
 from conversations.actions.transactions import in_transaction
 from conversations.changes import MessageChanged
 from conversations.content import EMPTY_COLUMNS, Content, Rendered
-from conversations.emoji import valid_emoji
 from conversations.frames import Action
 from conversations.models import Membership, Message, Reaction
 from conversations.wire import message_tag
@@ -71,7 +68,7 @@ def _edit(
     user: User, message_id: int, body: str, rendered: Rendered, base: Base, if_match: Tags
 ) -> Message:
     message, membership = access.message_for(user, message_id, lock=True)
-    _require("edit", membership, message)
+    require("edit", membership, message)
     if not body and not message.files:
         Content(body).cleaned()  # raises the error
     if message.body == body:  # also a retry of an edit whose response was lost
@@ -87,7 +84,7 @@ def _edit(
     message.body, message.edited_at = body, edited_at
     (mentions_found,) = queries.find_mentions([(message.conversation_id, rendered.calls)])
     set_rendered(message, rendered, mentions_found)
-    return _save_change(message, "edited", user, "body", *RENDERED_COLUMNS, "edited_at")
+    return save_change(message, "edited", user, "body", *RENDERED_COLUMNS, "edited_at")
 
 
 @in_transaction
@@ -100,7 +97,7 @@ def delete_message(user: User, message_id: int, *, if_match: Tags = None) -> Mes
     message, membership = access.message_for(user, message_id, lock=True)
     if message.is_deleted:
         return queries.with_details(message)
-    _require("delete", membership, message)
+    require("delete", membership, message)
     require_match(if_match, message_tag(message))
     return tombstone_message(message, user)
 
@@ -115,51 +112,19 @@ def tombstone_message(message: Message, user: User) -> Message:
         setattr(message, name, value)
     message.deleted_at = timestamps.now()
     Reaction.objects.filter(message=message).delete()
-    return _save_change(message, "deleted", user, *emptied, "deleted_at")
-
-
-@in_transaction
-def react(user: User, message_id: int, emoji: str) -> Message:
-    """Add the user's reaction to a message. Adding it again changes nothing.
-
-    Raises ChatError: invalid, not_found, deleted, archived, not_allowed, too_many.
-    """
-    emoji = valid_emoji(emoji)
-    message, membership = access.message_for(user, message_id, lock=True)
-    _require("react", membership, message)
-    there = set(message.reactions.values_list("emoji", flat=True).distinct())
-    if emoji not in there and len(there) >= limits.REACTIONS_MAX:
-        raise ChatError("too_many", _("This message has too many different reactions."))
-    _reaction, made = Reaction.objects.get_or_create(
-        message=message, user_id=user.pk, emoji=emoji, defaults={"created_at": timestamps.now()}
-    )
-    if not made:
-        return queries.with_details(message)
-    return _save_change(message, "reacted", user, emoji=emoji, on=True)
-
-
-@in_transaction
-def unreact(user: User, message_id: int, emoji: str) -> Message:
-    """Remove the user's reaction from a message. If there is none, nothing changes."""
-    emoji = valid_emoji(emoji)
-    message, membership = access.message_for(user, message_id, lock=True)
-    _require("react", membership, message)
-    gone, _rows = Reaction.objects.filter(message=message, user_id=user.pk, emoji=emoji).delete()
-    if not gone:
-        return queries.with_details(message)
-    return _save_change(message, "reacted", user, emoji=emoji, on=False)
+    return save_change(message, "deleted", user, *emptied, "deleted_at")
 
 
 def _ticks(at: datetime | None) -> datetime | None:
     return at and at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
-def _require(action: str, membership: Membership, message: Message) -> None:
+def require(action: str, membership: Membership, message: Message) -> None:
     if (error := access.message_refusal(action, membership, message)) is not None:
         raise error
 
 
-def _save_change(
+def save_change(
     message: Message, action: Action, user: User, *changed: str, **about: Any
 ) -> Message:
     """Save a changed message with the next version, publish the change, and return the message.

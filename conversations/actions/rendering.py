@@ -8,6 +8,7 @@ from functools import partial
 from chatty.common.limiter import limiter
 from conversations import capabilities, limits, markdown
 from conversations.content import Content, Rendered, excerpt_of, render
+from conversations.emoji import has_names
 from conversations.mentions import Mentioned, with_chips
 from conversations.models import Message
 
@@ -25,12 +26,19 @@ def render_for(user_id: int, content: Content) -> Rendered:
     return render(content, partial(_parse_for, user_id))
 
 
+def parse(body: str) -> markdown.Parts:
+    """Parse a body with the custom emoji of now. These are only looked up if it seems to name one."""
+    if not has_names(body):
+        return markdown.render_with_parser(body)
+    return markdown.render_with_parser(body, capabilities.custom_emoji().names())
+
+
 def _parse_for(user_id: int, body: str) -> markdown.Parts:
     if markdown.is_quick(body):
         limiter.check_local("rendering", str(user_id), markdown.QUICK_MS)
         return markdown.render_with_parser(body)
     began = time.thread_time()
-    parts = markdown.render_with_parser(body)
+    parts = parse(body)
     limiter.check_local("rendering", str(user_id), (time.thread_time() - began) * 1000)
     return parts
 

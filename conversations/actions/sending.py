@@ -15,7 +15,7 @@ from conversations import access, bulk, limits, publisher, queries
 from conversations.actions.log import next_message, set_no_reactions
 from conversations.actions.parts import claim_parts
 from conversations.actions.read_marks import mark_opened
-from conversations.actions.rendering import render_for, set_rendered
+from conversations.actions.rendering import parse, render_for, set_rendered
 from conversations.actions.slow_mode import note_post, slow_mode_refusal
 from conversations.actions.transactions import in_transaction
 from conversations.changes import MessageChanged
@@ -102,7 +102,7 @@ def _check(draft: Draft) -> _Checked | ChatError:
         limits.valid_key(draft.key)
         if rendered is None:
             content = content.cleaned()
-            rendered = render(content)
+            rendered = render(content, parse)
     except ChatError as error:
         return error
     fingerprint = content.fingerprint(draft.conversation_id, settings.SECRET_KEY)

@@ -6,20 +6,26 @@ rendered once, when it is stored. docs/markdown.md lists the differences from Co
 
 Before parsing, text that must not be parsed as Markdown is marked with control characters, which clean_body()
 rejects in bodies: MARK or GAP before characters that would begin a construct, and OPEN number CLOSE in
-place of an address. Source.restore() reverts both.
+place of an address. Source.restore() reverts both. EMOJI is put before the names of custom emoji, and
+replaced by their pictures at the end.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 import nh3
 
 from conversations import limits
+from conversations.emoji import has_names
 from conversations.markdown.events import AsWritten, Renderer
+from conversations.markdown.pictures import with_pictures
 from conversations.markdown.source import (
     CALL,
+    EMOJI,
     EVENTS_MAX,
     REL,
     Source,
@@ -28,7 +34,7 @@ from conversations.markdown.source import (
 )
 
 # Stored with each message. Increase it when the HTML of some body changes. NULL means markdown-it-py.
-VERSION = 5
+VERSION = 6
 EXCERPTS_SINCE = 3  # the first version with which excerpts are stored
 _LINES_MAX = EVENTS_MAX // 2  # each line causes at least two events
 
@@ -91,6 +97,9 @@ _STARTS_LIST = re.compile(r"(?m)^\s*\d+[.)](?:\s|\Z)|^\s")  # also an empty list
 _MARKS = re.compile(r"[\s>*+\-_=#~`]*")
 
 
+_NO_EMOJI: Mapping[str, str] = MappingProxyType({})
+
+
 class Parts(msgspec.Struct, frozen=True):
     """`html`: sanitised, at most HTML_MAX bytes, shows all of the text. `text`: the same without tags, with
     list numbers, and without what spoilers hide. `words`: the text without list numbers, code, quotations and
@@ -116,9 +125,12 @@ def render(body: str) -> str:
     return (render_without_parser(body) or render_with_parser(body)).html
 
 
-def render_with_parser(body: str) -> Parts:
-    """Return the parts of a body for which render_without_parser() returns None."""
-    renderer = Renderer(Source(body))
+def render_with_parser(body: str, emoji: Mapping[str, str] = _NO_EMOJI) -> Parts:
+    """Return the parts of a body for which render_without_parser() returns None.
+
+    `emoji`: name -> address of the custom emoji. Only needed if has_names().
+    """
+    renderer = Renderer(Source(body), emoji)
     try:
         rendered = renderer.result()
     except AsWritten:
@@ -126,6 +138,8 @@ def render_with_parser(body: str) -> Parts:
     result: str = _sanitiser.clean(rendered).strip()
     if "data-conversation" in result:
         result = _CONVERSATION.sub(CONVERSATION_LINK.format(r"\1"), result)
+    if EMOJI in result:
+        result = with_pictures(result, body, emoji)
     if len(result.encode()) > limits.HTML_MAX:
         return _plain(body)
     if CALL not in result:
@@ -146,8 +160,10 @@ def render_without_parser(body: str) -> Parts | None:
 
 
 def is_quick(body: str) -> bool:
-    """Whether rendering takes at most QUICK_MS, so that it can be done in the event loop."""
-    return len(body) <= _QUICK_LENGTH and len(_COSTLY.findall(body)) <= _QUICK_MARKS
+    """Whether rendering takes at most QUICK_MS and looks nothing up, so that the event loop can do it."""
+    if len(body) > _QUICK_LENGTH or len(_COSTLY.findall(body)) > _QUICK_MARKS:
+        return False
+    return not has_names(body)
 
 
 def _simple(body: str) -> Parts:

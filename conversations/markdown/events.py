@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pyromark
 
 from chatty.common.text import is_blank
+from conversations.markdown.pictures import marked
 from conversations.markdown.source import (
+    EMOJI,
     EVENTS_MAX,
     MARK,
     OPEN,
@@ -65,8 +68,10 @@ class Renderer:
     # The open spoiler: the number of open elements, the value of _seen, and the lengths of _out and _shown.
     _spoiler: tuple[int, int, int, int] | None = None
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, emoji: Mapping[str, str]) -> None:
+        """`emoji`: name -> address of custom emoji."""
         self._source = source
+        self._emoji = emoji
         self._out: list[str] = []
         self._shown: list[str] = []  # pieces of `text`
         self._words: list[str] = []  # pieces of `words`
@@ -324,11 +329,15 @@ class Renderer:
         # Every "@" in _words is marked in _out: see mentions.with_chips().
         is_marked = self._has_words and not self._quotes
         escaped = marked_escape if is_marked else escape
+        if self._emoji and ":" in text:
+            text = marked(text, self._emoji)
         if self._links:
             html, shown, words = self._source.shown_in_link(text, escaped)
         else:
             html, shown, words = self._source.shown(text, escaped)
             html = html.replace("\n", "<br>\n")
+        if EMOJI in text:
+            shown, words = shown.replace(EMOJI, ""), words.replace(EMOJI, "")
         self._put(html, shown, words)
 
     def _put_spoilers(self, text: str) -> str:

@@ -15,7 +15,9 @@ MARK, OPEN, _CLOSE = "\x04", "\x02", "\x03"
 _GAP = "\x85"  # like MARK, but white space to the parser: delimiters after it can't close anything
 # Before each "@" of a message in which members may be mentioned: see mentions.with_chips().
 CALL = "\x05"
-_OWN = re.compile("[\x02-\x05\x85]")
+# Before each name of a custom emoji: see pictures.py.
+EMOJI = "\x06"
+_OWN = re.compile("[\x02-\x06\x85]")
 _MARK_OR_GAP = re.compile("[\x04\x85]")
 _PLACE = re.compile(r"\x02(\d+)\x03")
 # An address ends before white space, quotation marks, brackets, full-width punctuation and characters that

@@ -135,7 +135,7 @@ class Message(models.Model):
 class Reaction(models.Model):
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="reactions")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    emoji = models.CharField(max_length=limits.EMOJI_MAX)
+    emoji = models.CharField(max_length=limits.REACTION_MAX)
     created_at = models.DateTimeField()
 
     class Meta:

@@ -17,6 +17,7 @@ _LANGUAGES = ("en", "de")  # in static/emoji/
 # (key in static/emoji/, icon, label)
 _GROUPS = (
     ("recent", "clock", _("Recent")),
+    ("custom", "sparkles", _("Custom emoji")),  # shown if there are any
     ("smileys-emotion", "smile", _("Smileys")),
     ("people-body", "hand", _("People and gestures")),
     ("animals-nature", "leaf", _("Animals and nature")),

@@ -88,6 +88,7 @@ def ask(alice: Any, bob: Any, pair: Any, hello: Any, settings: Any) -> Any:
     invited = create_invitation(alice, key="k", conversation_ids=[pair.pk])
     ids = {"conversation": pair.pk, "message": hello.pk, "user": bob.pk, "emoji": quote("👍")}
     ids["invitation"] = invited.invitation.pk
+    ids["custom_emoji"] = 1
 
     def ask(operation: Operation, query: str = "", body: Any = None) -> Any:
         path = operation.path

@@ -16,7 +16,13 @@ from tests.html import one, parse, values, words
 pytestmark = pytest.mark.django_db
 PAGE = "/settings/installation/"
 SIGN_UP = {"name": "Mina", "email": "mina@example.org", "password": "seven slow ferries"}
-FORM = {"name": "Harbour", "welcome": "Ask Ann anything.", "sign_up": "open", "conversation": ""}
+FORM = {
+    "name": "Harbour",
+    "welcome": "Ask Ann anything.",
+    "sign_up": "open",
+    "custom_emoji": "administrators",
+    "conversation": "",
+}
 
 
 def form_fields(page) -> dict[str, str]:
@@ -68,6 +74,7 @@ def test_name_welcome_text_and_policy_are_stored(root, open_group):
     assert root.post(PAGE, {**FORM, "conversation": open_group.pk}).status_code == 303
     row = InstallationSettings.objects.get()
     assert (row.name, row.welcome, row.sign_up) == ("Harbour", "Ask Ann anything.", "open")
+    assert row.custom_emoji == "administrators"
     assert Instance.objects.get().welcome_id == open_group.pk
     installation.forget()
     assert words(one(root.get(PAGE), ".sidebar__brand")) == "Harbour"
@@ -93,18 +100,27 @@ def test_only_what_was_changed_on_the_page_is_saved(root, open_group):
 
 
 def test_environment_wins_and_is_shown_as_fixed(root, settings):
-    settings.SIGN_UP = "closed"
+    settings.SIGN_UP, settings.CUSTOM_EMOJI = "closed", "everyone"
     page = root.get(PAGE)
     assert "This is set by SIGN_UP in the environment" in words(parse(page))
+    assert "This is set by CUSTOM_EMOJI in the environment" in words(parse(page))
     assert b'name="sign_up"' not in page.content
+    assert b'name="custom_emoji"' not in page.content
     assert root.post(PAGE, FORM).status_code == 303
     assert InstallationSettings.objects.get().name == "Harbour"
     assert installation.sign_up_policy() == "closed"
+    assert installation.emoji_policy() == "everyone"
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"name": "x" * 41}, {"name": "a\u202eb"}, {"sign_up": "anyone"}, {"conversation": "7"}],
+    [
+        {"name": "x" * 41},
+        {"name": "a\u202eb"},
+        {"sign_up": "anyone"},
+        {"custom_emoji": "me"},
+        {"conversation": "7"},
+    ],
 )
 def test_wrong_values_are_rejected(wrong, root, pair):
     assert root.post(PAGE, {**FORM, **wrong}).status_code == 400

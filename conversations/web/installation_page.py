@@ -21,8 +21,8 @@ from django.utils.translation import gettext_lazy
 from accounts import actions as account_actions
 from accounts import mails
 from accounts.current_user import current_user
-from accounts.installation import installation_settings, sign_up_policy
-from accounts.models import INSTALLATION_NAME_MAX, WELCOME_MAX, SignUpPolicy
+from accounts.installation import emoji_policy, installation_settings, sign_up_policy
+from accounts.models import INSTALLATION_NAME_MAX, WELCOME_MAX, EmojiPolicy, SignUpPolicy
 from chatty.common.errors import ChatError
 from chatty.common.limiter import limiter
 from chatty.common.pages import SeeOther, ShortField, add_form_error, site_of, with_status
@@ -56,6 +56,11 @@ class InstallationForm(forms.Form):
         choices=SignUpPolicy.choices,
         widget=forms.RadioSelect,
     )
+    custom_emoji = forms.ChoiceField(
+        label=gettext_lazy("Who can add custom emoji"),
+        choices=EmojiPolicy.choices,
+        widget=forms.RadioSelect,
+    )
     conversation = forms.ChoiceField(
         label=gettext_lazy("New people join"),
         required=False,
@@ -70,6 +75,8 @@ class InstallationForm(forms.Form):
             field.show_hidden_initial = True
         if settings.SIGN_UP:
             del self.fields["sign_up"]
+        if settings.CUSTOM_EMOJI:
+            del self.fields["custom_emoji"]
 
 
 @member_view("GET", "POST")
@@ -81,6 +88,7 @@ def installation(request: HttpRequest) -> HttpResponse:
         "name": row.name,
         "welcome": row.welcome,
         "sign_up": sign_up_policy(),
+        "custom_emoji": emoji_policy(),
         "conversation": str(welcome_id or ""),
     }
     form = InstallationForm(request.POST if request.method == "POST" else None, initial=initial)
@@ -142,6 +150,7 @@ def _facts(request: HttpRequest) -> dict[str, Any]:
     )
     return {
         "fixed_sign_up": SignUpPolicy(sign_up_policy()).label if settings.SIGN_UP else "",
+        "fixed_emoji": EmojiPolicy(emoji_policy()).label if settings.CUSTOM_EMOJI else "",
         "public_url": settings.PUBLIC_URL,
         "site": site_of(request),
         "mail": settings.MAIL_SET_UP,

@@ -7,11 +7,13 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.safestring import mark_safe
 
 from accounts.current_user import current_user
 from chatty.common.errors import ChatError
 from chatty.common.pages import with_status
 from conversations import access
+from conversations.emoji import custom_reaction, picture_html
 from conversations.models import Membership, Message
 from conversations.web.conversation_page import join_page, message_url
 from conversations.web.signed_in import member_view
@@ -53,11 +55,16 @@ def actions_page(
             for action in ("react", "edit", "delete")
         },
         "choices": [
-            *((each, each in reacted) for each in QUICK_EMOJI),
-            *((each, True) for each in sorted(reacted.difference(QUICK_EMOJI))),
+            *((each, each in reacted, each) for each in QUICK_EMOJI),
+            *((each, True, _shown(each)) for each in sorted(reacted.difference(QUICK_EMOJI))),
         ],
         "emoji": emoji,
         "error": error.detail if error else "",
     }
     page = render(request, "conversations/message_actions.html", context)
     return with_status(page, error) if error else page
+
+
+def _shown(reaction: str) -> str:
+    custom = custom_reaction(reaction)
+    return mark_safe(picture_html(*custom)) if custom else reaction

@@ -20,6 +20,7 @@ from django.utils.translation import ngettext
 
 from accounts.models import TimeFormat
 from conversations import notices, wire
+from conversations.emoji import custom_reaction, is_only_emoji, picture_html
 from conversations.models import Membership, Message
 from conversations.web.avatars import NO_AVATAR, Avatar, avatar_of
 from conversations.web.files import FileRow, file_row, is_gallery
@@ -32,10 +33,6 @@ LONG_LETTERS = 1_500  # in units of UTF-16, as scripts count them
 LONG_LINES = 20
 
 _MENTION = re.compile(r'<span class="mention" data-people="([\d ]+)">')
-# Messages of a few emoji are shown larger. Arrows and other signs don't count as emoji here.
-_ONLY_EMOJI = re.compile(
-    "[\u200d\ufe0f\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b55\U0001f000-\U0001faff\\s]{1,24}"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +70,13 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
+    """`picture`: HTML, for a custom emoji."""
+
     emoji: str
     count: int
     is_mine: bool
     names: str
+    picture: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,10 +241,6 @@ def clock_text(at: datetime, time_format: str) -> str:
     return f"{at.hour % 12 or 12}:{at:%M} {'am' if at.hour < 12 else 'pm'}"
 
 
-def is_only_emoji(body: str) -> bool:
-    return bool(_ONLY_EMOJI.fullmatch(body))
-
-
 def is_long(body: str) -> bool:
     """Whether only the beginning of a message is shown at first. It is always more than that."""
     units = len(body) + sum(each > "\uffff" for each in body)
@@ -324,7 +320,10 @@ def _chips(message: Message, user_id: int) -> list[Chip]:
     chips = []
     for group in wire.reaction_groups(message.reacted, message.reactors):
         is_mine = (group.emoji, user_id) in message.reacted
-        chips.append(Chip(group.emoji, group.count, is_mine, _reaction_title(group, user_id)))
+        custom = custom_reaction(group.emoji)
+        picture = picture_html(*custom) if custom else ""
+        title = _reaction_title(group, user_id)
+        chips.append(Chip(group.emoji, group.count, is_mine, title, picture))
     return chips
 
 

@@ -24,7 +24,7 @@ from accounts import queries as account_queries
 from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.text import clean_body, fold_loosely
-from conversations import access, limits, mentions, notices, permissions, protocol, queries
+from conversations import access, emoji, limits, mentions, notices, permissions, protocol, queries
 from conversations.content import Content, render
 from conversations.models import Conversation, Membership, Message
 from conversations.web import avatars, presence, rows, sidebar, timeline
@@ -69,7 +69,15 @@ def excerpts(body: str) -> str:
 @_rule
 def only_emoji(body: str) -> bool:
     """Whether a message is shown larger."""
-    return timeline.is_only_emoji(body)
+    return emoji.is_only_emoji(body)
+
+
+@_rule
+def custom_emoji(case: Any) -> dict[str, Any]:
+    """Which names in a text are shown as pictures: every second part. And whether these are larger."""
+    text, known = case["text"], case["known"]
+    only = emoji.is_only_custom_emoji(text, known)
+    return {"parts": emoji.split_names(text, known), "only": only}
 
 
 @_rule

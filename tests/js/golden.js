@@ -11,6 +11,7 @@ import {
   TOO_MANY_SOCKETS,
 } from "chatty/chat/protocol.js";
 import { Store } from "chatty/chat/store.js";
+import { isOnlyCustomEmoji, splitNames } from "chatty/lib/custom_emoji.js";
 import { labelOf, sizeText } from "chatty/lib/files.js";
 import { caseFolded, folded, rank } from "chatty/lib/match.js";
 import { initials } from "chatty/lib/people.js";
@@ -18,6 +19,7 @@ import { bodyLength, isBlank, isLong, isOnlyEmoji, tidyBody } from "chatty/lib/t
 import { Times } from "chatty/lib/times.js";
 import { TEMPLATES } from "chatty/templates.js";
 import { Days } from "chatty/views/days.js";
+import { draw as drawEmoji } from "chatty/views/custom_emoji.js";
 import { element, fromTemplate, loadTemplates, slot } from "chatty/views/dom.js";
 import { connect as connectFiles } from "chatty/views/files.js";
 import { noticeText, tn } from "chatty/views/i18n.js";
@@ -54,6 +56,11 @@ const RULES = {
   },
 
   only_emoji: isOnlyEmoji,
+
+  custom_emoji({ text, known }) {
+    const parts = splitNames(text, new Set(known));
+    return { parts, only: isOnlyCustomEmoji(parts) };
+  },
 
   long_bodies: (parts) =>
     isLong(parts.map((part) => (Array.isArray(part) ? part[0].repeat(part[1]) : part)).join("")),
@@ -198,9 +205,9 @@ const RULES = {
     view.prepare(drawn, message.created_at);
     const wanted = normalised(drawn);
     const found = {
-      drawn: withFiles(view.draw(message)),
-      updated: withFiles(update(view, withFiles(view.draw(beforeChanges(message))), message)),
-      "updated from the server's": update(view, withFiles(drawn), message),
+      drawn: withViews(view.draw(message)),
+      updated: withViews(update(view, withViews(view.draw(beforeChanges(message))), message)),
+      "updated from the server's": withViews(update(view, withViews(drawn), message)),
     };
     const wrong = Object.entries(found).filter(([, row]) => normalised(row) !== wanted);
     return wrong.length ? wrong.map(([name, row]) => ({ [name]: normalised(row), wanted })) : expected;
@@ -337,10 +344,11 @@ function inShort(entry) {
   return `#${entry.dataset.seq} ${entry.querySelector("time").textContent}${goesOn}`;
 }
 
-/** Starts the view of its files, as the loader does. */
-function withFiles(row) {
+/** Starts the views of its files and custom emoji, as the loader does. */
+function withViews(row) {
   const box = row.querySelector(".files");
   if (box && !Object.getOwnPropertyDescriptor(box, "files")?.set) connectFiles(box, {});
+  drawEmoji(row);
   return row;
 }
 

@@ -1,7 +1,8 @@
-// A block of code in a message: a button that copies it, and colours once it comes into view.
+// A block of code in a message: a button that copies it, and colours once it comes into view. The loader also starts this
+// view for reactions with custom emoji, which it passes on: few pages have one.
 
 import { copy } from "chatty/views/copy.js";
-import { button } from "chatty/views/dom.js";
+import { button, view } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
 
 // Code is split into pieces of a few kinds: "word" (keywords), "name" (what is called or set), "text" (strings)
@@ -87,6 +88,13 @@ const BY_NAME = new Map(
 );
 
 export function connect(block) {
+  if (!block.matches(".code")) {
+    view("custom_emoji").then(
+      ({ observe }) => observe(),
+      () => {}, // the window has got "viewerror"
+    );
+    return null;
+  }
   const code = block.querySelector("code");
   block.append(
     button("code__copy", t("code.copy"), () => copy(code.textContent.replace(/\n$/, ""), "copied.code")),

@@ -1,8 +1,10 @@
 // The picker of emoji, for messages and reactions. It floats over the page, so that nothing moves; on a phone it is a
 // sheet at the bottom. The focus is in its search field, and arrow keys choose from the grid.
 
+import { customEmoji } from "chatty/lib/custom_emoji.js";
 import { findEmoji, loadEmoji, plainOf, withTone } from "chatty/lib/emoji.js";
 import { loadChoices, noteUse, saveTone } from "chatty/lib/emoji_choices.js";
+import { emojiPicture, observe } from "chatty/views/custom_emoji.js";
 import { element, fill, fromTemplate, isTouch, slot } from "chatty/views/dom.js";
 import { templateData } from "chatty/views/template_data.js";
 import { t } from "chatty/views/i18n.js";
@@ -21,7 +23,7 @@ let open = null;
 
 /**
  * Open the picker, or close it if it is open for this `anchor`: the element beside which it is placed. `me`: id of the
- * account. `picked(emoji)` is called when one was chosen. `back`: the element that gets the focus when it is closed.
+ * account. `picked(emoji, reaction)` is called when one was chosen; they only differ if it is a custom one. `back`: the element that gets the focus when it is closed.
  * It is also closed when `signal` is aborted.
  */
 export function openPicker(given) {
@@ -60,6 +62,7 @@ class EmojiPicker {
   }
 
   async open() {
+    observe();
     this.#setExpanded(true);
     const { signal } = this.#ending;
     const on = (target, type, work) => target.addEventListener(type, work, { signal });
@@ -76,7 +79,12 @@ class EmojiPicker {
     this.#root.querySelector(`[name=tone][value="${this.#tone}"]`).checked = true;
     const { source, styles } = writingFiles();
     try {
-      [this.#groups] = await Promise.all([loadEmoji(source), loadStyles(styles)]);
+      const [groups, all] = await Promise.all([
+        loadEmoji(source),
+        customEmoji({ fresh: 0 }),
+        loadStyles(styles),
+      ]);
+      this.#groups = all.length ? [{ key: "custom", all }, ...groups] : groups;
     } catch {
       this.close();
       toast.error(t("error.unreachable"));
@@ -84,6 +92,7 @@ class EmojiPicker {
     }
     if (!this.#isOpen) return;
     for (const { all } of this.#groups) for (const each of all) this.#known.set(plainOf(each.emoji), each);
+    this.#root.querySelector('[data-group="custom"]').hidden = this.#groups[0].key !== "custom";
     this.#showAll();
     document.body.append(this.#root);
     this.#place();
@@ -113,7 +122,9 @@ class EmojiPicker {
     const quick = templateData("quick-template").emoji.split(" ");
     const most = recent.length > COLUMNS ? 2 * COLUMNS : COLUMNS;
     const first = [...new Map([...recent, ...quick].map((emoji) => [plainOf(emoji), emoji]))].slice(0, most);
-    const known = first.map(([plain, emoji]) => this.#known.get(plain) ?? { emoji, name: "", codes: [] });
+    const known = first
+      .filter(([plain]) => this.#known.has(plain) || !plain.startsWith(":")) // a custom one was removed
+      .map(([plain, emoji]) => this.#known.get(plain) ?? { emoji, name: "", codes: [] });
     const groups = [["recent", known]];
     for (const { key, all } of this.#groups) groups.push([key, all]);
     this.#list.replaceChildren(...groups.map(([key, all]) => this.#section(key, all)));
@@ -140,7 +151,8 @@ class EmojiPicker {
 
   #option(each) {
     const emoji = withTone(each, this.#tone);
-    const option = element("button", "picker__emoji", emoji);
+    const shown = each.address ? emojiPicture("", each.address) : emoji;
+    const option = element("button", "picker__emoji", shown);
     option.type = "button";
     option.tabIndex = -1;
     option.role = "option";
@@ -190,8 +202,8 @@ class EmojiPicker {
       this.#box.setAttribute("aria-activedescendant", option.id);
     }
     const emoji = option?.dataset.emoji ?? "";
-    const { name = "", codes = [] } = this.#known.get(plainOf(emoji)) ?? {};
-    fill(this.#root, "shown", emoji);
+    const { name = "", codes = [], address } = this.#known.get(plainOf(emoji)) ?? {};
+    slot(this.#root, "shown").replaceChildren(address ? emojiPicture("", address) : emoji);
     fill(this.#root, "name", name);
     fill(this.#root, "code", codes.length ? `:${codes[0]}:` : "");
   }
@@ -247,7 +259,7 @@ class EmojiPicker {
   #take({ dataset: { emoji } }) {
     noteUse(this.#me, emoji);
     this.close();
-    this.#picked(emoji);
+    this.#picked(emoji, this.#known.get(plainOf(emoji))?.reaction ?? emoji);
   }
 
   #onKeydown(event) {

@@ -1,12 +1,15 @@
-// Suggests emoji after a ":", by their shortcodes and by words of the reader's language: see suggestions.js.
+// Suggests emoji after a ":", by their shortcodes and by words of the reader's language, and custom ones: see
+// suggestions.js.
 
+import { customEmoji } from "chatty/lib/custom_emoji.js";
 import { byCode, findEmoji, loadEmoji, withTone } from "chatty/lib/emoji.js";
 import { loadChoices, noteUse } from "chatty/lib/emoji_choices.js";
+import { emojiPicture, observe } from "chatty/views/custom_emoji.js";
 import { element } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
 import { writingFiles } from "chatty/views/writing_templates.js";
 
-const CODE = /(?<![\p{L}\p{N}:/])(:[\p{L}\p{N}_+-]{2,30}:?)$/u;
+const CODE = /(?<![\p{L}\p{N}:/])(:[\p{L}\p{N}_+-]{2,32}:?)$/u;
 const SHOWN = 6;
 
 export class EmojiSource {
@@ -16,6 +19,7 @@ export class EmojiSource {
 
   constructor({ me }) {
     this.#me = me;
+    observe();
   }
 
   find(text) {
@@ -24,15 +28,22 @@ export class EmojiSource {
   }
 
   async suggest(typed) {
-    const groups = await loadEmoji(writingFiles().source).catch(() => []);
+    const [builtIn, all] = await Promise.all([
+      loadEmoji(writingFiles().source).catch(() => []),
+      customEmoji(),
+    ]);
+    const groups = [{ key: "custom", all }, ...builtIn];
     const { tone } = loadChoices(this.#me.id);
     const exact = typed.endsWith(":") && byCode(groups, typed.slice(0, -1));
     const found = typed.endsWith(":") ? [exact].filter(Boolean) : findEmoji(groups, typed, SHOWN);
     return found.map((each) => {
       const emoji = withTone(each, tone);
-      const picture = element("span", "option__emoji", emoji);
+      const shown = each.address ? emojiPicture("", each.address) : emoji;
+      const picture = element("span", "option__emoji", shown);
       picture.ariaHidden = "true";
-      return { id: `emoji-${each.codes[0]}`, name: `:${each.codes[0]}: ${each.name}`, text: emoji, picture };
+      const code = `:${each.codes[0]}:`;
+      const name = each.address ? code : `${code} ${each.name}`;
+      return { id: `emoji-${each.codes[0]}`, name, text: emoji, picture };
     });
   }
 

@@ -9,7 +9,8 @@
 import { attempt } from "chatty/views/attempt.js";
 import { view } from "chatty/views/dom.js";
 
-const VIEWS = "[data-view], .code"; // code in messages: stored HTML doesn't name views
+// Code and reactions with custom emoji don't name their view, which is that of code: it starts the other.
+const VIEWS = '[data-view],.code,[value^=":"]';
 const IDLE = 200; // ms after which the browser no longer waits until it is idle
 
 export class Loader {

@@ -63,7 +63,7 @@ export class MessageView {
     element.classList.add("message--pending");
     this.prepare(element, entry.created_at);
     this.#showAuthor(element, this.#me);
-    element.querySelector(".message__time").removeAttribute("href");
+    part(element, "message__time").removeAttribute("href");
     part(element, "message__body").replaceChildren(makeElement("p", "message__plain", entry.body));
     element.classList.toggle("message--emoji", isOnlyEmoji(entry.body));
     this.#showQuote(element, entry.reply_to && { id: entry.reply_to, ...entry.quote });
@@ -81,28 +81,25 @@ export class MessageView {
 
   /** Remember that I toggled this: a message lists only twenty users per reaction, perhaps without me. */
   rememberReaction(id, emoji, on) {
-    if (!this.#mine.has(id)) this.#mine.set(id, new Map());
-    this.#mine.get(id).set(emoji, on);
+    this.#mine.set(id, (this.#mine.get(id) ?? new Map()).set(emoji, on));
   }
 
   // Internal
 
   /** What never changes. */
-  #begin(element, { id, author, reply_to: quoted }) {
+  #begin(element, { id, author }) {
     const url = `/m/${id}/`;
     element.dataset.author = author?.id ?? "";
     if (author?.id === this.#me.id) element.dataset.own = "";
     part(element, "message__time").href = url;
     part(element, "message__more").href = `${url}?actions`;
-    if (!quoted) part(element, "quote").remove();
   }
 
   #updateText(element, message) {
     const deleted = !!message.deleted_at;
-    const mentioned = !!message.mentions.includes(this.#me.id);
     element.classList.toggle("message--deleted", deleted);
-    element.classList.toggle("message--emoji", !deleted && isOnlyEmoji(message.body));
-    element.classList.toggle("message--mentioned", mentioned);
+    element.classList.toggle("message--emoji", isOnlyEmoji(message.body)); // "" if deleted
+    element.classList.toggle("message--mentioned", message.mentions.includes(this.#me.id));
     this.#showAuthor(element, message.author);
     if (deleted) {
       this.#showDeleted(element);
@@ -150,7 +147,7 @@ export class MessageView {
     quote.href = `/m/${quoted.id}/`;
     fill(quote, "reply-author", quoted.author?.name ?? "");
     fill(quote, "reply-text", quoted.deleted ? t("message.deleted") : (quoted.excerpt ?? ""));
-    slot(quote, "reply-text").classList.toggle("quote__text--deleted", Boolean(quoted.deleted));
+    slot(quote, "reply-text").classList.toggle("quote__text--deleted", !!quoted.deleted);
   }
 
   /** @param {Wire.Message} message */
@@ -162,7 +159,7 @@ export class MessageView {
       const chip =
         before.get(reaction.emoji) ?? before.get("") ?? part(fromTemplate("message-template"), "chip");
       before.delete("");
-      const wasMine = chip.getAttribute("aria-pressed") === "true";
+      const wasMine = chip.ariaPressed === "true";
       this.#fillChip(chip, reaction, message.id, this.#isMine(message.id, reaction, wasMine));
       return chip;
     });
@@ -176,9 +173,9 @@ export class MessageView {
   #fillChip(chip, reaction, id, mine) {
     const { emoji, count } = reaction;
     chip.setAttribute("form", mine ? "unreact-form" : "react-form");
-    chip.setAttribute("formaction", `/m/${id}/react/`);
+    chip.formAction = `/m/${id}/react/`;
     chip.value = emoji;
-    chip.setAttribute("aria-pressed", String(mine));
+    chip.ariaPressed = String(mine);
     chip.disabled = this.#permissions.archived;
     chip.title = this.#reactionTitle(reaction);
     setText(part(chip, "chip__emoji"), emoji);
@@ -195,7 +192,8 @@ export class MessageView {
   #reactionTitle({ users, names, count }) {
     const shown = names.map((name, index) => (users[index] === this.#me.id ? t("you") : name));
     const more = count - shown.length;
-    return [...shown, ...(more ? [tn("more", more)] : [])].join(", ");
+    if (more) shown.push(tn("more", more));
+    return shown.join(", ");
   }
 }
 

@@ -71,7 +71,7 @@ export class MessageActions {
 
   /** Run an action ("reply", "edit", ...) on a message's row. Returns false if it is not offered. */
   run(name, row) {
-    if (!ACTIONS[name] || !this.#permissions.allows(name, row)) return false;
+    if (!ACTIONS.has(name) || !this.#permissions.allows(name, row)) return false;
     this.#do(name, row);
     return true;
   }
@@ -104,7 +104,7 @@ export class MessageActions {
       return;
     }
     const name = press.matches(".chip") ? "toggle" : press.dataset.action;
-    if (!ACTIONS[name]) return;
+    if (!ACTIONS.has(name)) return;
     event.preventDefault();
     this.#tools.close();
     this.#do(name, row, press);
@@ -112,7 +112,7 @@ export class MessageActions {
 
   async #do(name, row, press) {
     try {
-      await ACTIONS[name](this, row, press);
+      await this[name](row, press);
     } catch (error) {
       toast.error(error.detail ?? t("error.server"));
       if (!error.detail) reportError(error);
@@ -147,12 +147,12 @@ export class MessageActions {
     }
   }
 
-  async pick(row, press) {
+  async react(row, press) {
     const { openPicker } = await view("emoji_picker", { isAwaited: true });
     openPicker({
       anchor: press?.offsetParent ? press : part(row, "message__line"),
       me: this.#me.id,
-      picked: (emoji) => this.#do("picked", row, { emoji }),
+      picked: (_, emoji) => this.#do("picked", row, { emoji }),
       back: row,
       signal: this.#ending.signal,
     });
@@ -162,7 +162,7 @@ export class MessageActions {
     await this.#react(row, emoji, true);
   }
 
-  async remove(row) {
+  async delete(row) {
     const id = idOf(row);
     const { ask } = await view("dialog", { isAwaited: true });
     const sure = await ask({
@@ -173,6 +173,23 @@ export class MessageActions {
     });
     if (sure) await this.#chat.remove(id);
     row.focus({ preventScroll: true });
+  }
+
+  /** The rendered text, without Markdown, with the names of custom emoji. */
+  copy(row) {
+    const body = part(row, "message__body");
+    const names = [...body.querySelectorAll("img")].map((image) => {
+      image.before(image.alt);
+      return image.previousSibling;
+    });
+    // biome-ignore lint/performance/useDomNodeTextContent: innerText keeps the visible line breaks.
+    const text = body.innerText.trim();
+    for (const name of names) name.remove();
+    return copy(text);
+  }
+
+  link(row) {
+    return copy(new URL(`/m/${idOf(row)}/`, location.origin).href, "copied.link");
   }
 
   async unread(row) {
@@ -227,23 +244,10 @@ export class MessageActions {
   }
 }
 
-// data-action -> handler(actions, row, pressed element)
-const ACTIONS = {
-  reply: (actions, row) => actions.reply(row),
-  react: (actions, row, press) => actions.pick(row, press),
-  toggle: (actions, row, chip) => actions.toggle(row, chip),
-  picked: (actions, row, choice) => actions.picked(row, choice),
-  edit: (actions, row) => actions.edit(row),
-  delete: (actions, row) => actions.remove(row),
-  unread: (actions, row) => actions.unread(row),
-  // The rendered text, without Markdown.
-  // biome-ignore lint/performance/useDomNodeTextContent: innerText keeps the visible line breaks.
-  copy: (_actions, row) => copy(part(row, "message__body").innerText.trim()),
-  link: (_actions, row) => copy(new URL(`/m/${idOf(row)}/`, location.origin).href, "copied.link"),
-  retry: (actions, row, press) => actions.retry(row, press),
-  amend: (actions, row, press) => actions.amend(row, press),
-  discard: (actions, row, press) => actions.discard(row, press),
-};
+// The values of data-action, each with a method(row, pressed element).
+const ACTIONS = new Set(
+  "reply react toggle picked edit delete unread copy link retry amend discard".split(" "),
+);
 
 const FOLLOWING = 4; // Node.DOCUMENT_POSITION_FOLLOWING
 
