@@ -352,6 +352,10 @@ SPECTACULAR_SETTINGS = {
         {"name": "Conversations", "description": "Groups and direct messages, as you see them."},
         {"name": "Members", "description": "Who is in a conversation."},
         {"name": "Messages", "description": "Messages, notices and reactions."},
+        {
+            "name": "Custom emoji",
+            "description": "Pictures with a name, for messages and reactions.",
+        },
         {"name": "Uploads", "description": "Files, before they are sent with a message."},
         {"name": "Search", "description": "Finding messages."},
         {"name": "Invitations", "description": "Links and emails with which people can join."},

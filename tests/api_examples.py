@@ -5,7 +5,8 @@
 chatty/api/examples.py describes the files. Each operation starts in the same small world: Alice (2), Bob (3),
 Carol (4) and Rita (5); the public group "Garden" (7) of Alice and Bob, from which Rita was removed; and
 Alice's private group "Tea" (8), which Carol asks to join. Requests are Alice's, unless `as` names another
-person, or is null. `while` names a state of the server, `type` the media type of a body of bytes.
+person, or is null. `while` names a state of the server, `type` the media type of a body of bytes, `form` the
+fields of a form with a picture.
 
 What differs from run to run, such as a token or a time, is replaced: see STAND_INS and _constant().
 """
@@ -32,8 +33,10 @@ if __name__ == "__main__":
 
 from django.conf import settings
 from django.core.files.storage import storages
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError, connection, transaction
 from django.test import Client, override_settings
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from PIL import Image
 
 from accounts import actions as accounts
@@ -46,6 +49,7 @@ from chatty.common.limiter import limiter
 from conversations import actions
 from conversations.attachments.actions import uploading
 from conversations.attachments.storage import LocalStorage
+from conversations.custom_emoji import actions as custom_emoji
 from conversations.invitations.actions import create_invitation
 from conversations.join_requests import actions as join_requests
 from conversations.join_requests import links
@@ -56,11 +60,15 @@ from tests import cast
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "chat.example.org"
 SITE = f"https://{HOST}"
-PARTS = ("name", "as", "while", "method", "path", "headers", "type", "body", "status", "answer")
+PARTS = (
+    *("name", "as", "while", "method", "path", "headers", "type", "form", "body"),
+    *("status", "answer"),
+)
 _FIRST_IDS = {
     "accounts_user": 2,
     "conversations_conversation": 7,
     "conversations_message": 11,
+    "custom_emoji_customemoji": 1,
     "invitations_invitation": 1,
 }
 _ACCESS = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIyIiwidHlwIjoiYWNjZXNzIn0.c2lnbmF0dXJl"
@@ -74,6 +82,7 @@ STAND_INS = {
     "upload": "8e6d2f0c4b1a49d3a7f5c2e19b0d6384",
     "file": "3b9a7c51d2e84f60b8c3a1f7e5d90264",
     "picture": "0f343b0931126a20f133d67c2b018a3b",
+    "emoji": "s9d1f3c7a52e80b64f1a7",
 }
 # What is shown of new values, by the name of their field.
 _NEW = {
@@ -113,6 +122,7 @@ class World:
         file, _new = uploading.begin(alice, key="plan-1", name="plan.txt", size=12)
         uploading.add_piece(alice, file.pk, 0, b"Beans first.")
         accounts.update_profile(bob, picture=_picture())
+        emoji, _new = custom_emoji.add(alice, key="sprout-1", name="sprout", picture=_picture())
         index_messages(list(Message.objects.values_list("pk", flat=True)))
         self.pair = tokens.begin(alice, client="Garden bot 1.0")
         sign_in = SignIn.objects.get(user=alice)
@@ -124,6 +134,7 @@ class World:
             "upload": upload.pk,
             "file": file.pk,
             "picture": bob.picture,
+            "emoji": emoji.picture_id,
         }
 
     def client_of(self, name: str | None) -> Client:
@@ -217,6 +228,10 @@ def _send(here: World, method: str, example: examples.Example) -> Any:
     if "body" in example:
         body = here.actual(json.dumps(example["body"], ensure_ascii=False))
         given |= {"data": body, "content_type": "application/json"}
+    elif "form" in example:
+        picture = SimpleUploadedFile("picture.png", _picture(), "image/png")
+        form = encode_multipart(BOUNDARY, {**example["form"], "picture": picture})
+        given |= {"data": form, "content_type": MULTIPART_CONTENT}
     elif "type" in example:
         given |= {"data": _BYTES[example["type"]](), "content_type": example["type"]}
     path = here.actual(example["path"])

@@ -19,6 +19,8 @@ _NOTHING = {204: None}
 
 
 class EmojiListView(ChatAPIView):
+    tag = "Custom emoji"
+
     def get_parsers(self) -> list[Any]:
         is_post = getattr(self.request, "method", "POST") == "POST"
         return [MultiPartParser()] if is_post else [JSONParser()]
@@ -48,6 +50,8 @@ class EmojiListView(ChatAPIView):
 
 
 class EmojiView(ChatAPIView):
+    tag = "Custom emoji"
+
     @extend_schema(
         operation_id="emoji_rename",
         request=serializers.EmojiName,
