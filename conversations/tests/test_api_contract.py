@@ -131,7 +131,7 @@ def visit(who: str, described: Any, people: dict[str, Any], pair: Any, examples:
             assert knocker.knock(operation, GenerationMode.POSITIVE, known=False) & {400, 404}
     assert_consistent(pair)
     # The endpoints were really reached, and closed to those without access.
-    assert len(answered) == 70
+    assert len(answered) == 74
     reading = answered["GET /api/conversations/{conversation}/messages/"]
     if who == "nobody":
         opened = {name for name, statuses in answered.items() if statuses != {401}}
