@@ -188,8 +188,9 @@ def test_upload_that_was_interrupted_arrives_once_and_whole(visit: Visit, room: 
 
     again = visitor.new_tab()
     again.goto(room.server.url + room.path)
+    # A message whose answer is lost, as on a machine that is busy, is sent again after 15 seconds.
     expect(again.locator("#messages > .message[id] .message__body")).to_have_text(
-        ["With a file", "After it"]
+        ["With a file", "After it"], timeout=30_000
     )
     files, none = files_of(room)
     assert none == []
