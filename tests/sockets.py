@@ -24,6 +24,12 @@ Frame = dict[str, Any]
 _numbers = itertools.count(1)
 
 
+def mask_payload(payload: bytes, key: bytes) -> bytes:
+    """Return the payload of a frame as a client with this key of four bytes sends it (RFC 6455, 5.3)."""
+    pad = (key * (len(payload) // 4 + 1))[: len(payload)]
+    return (int.from_bytes(payload) ^ int.from_bytes(pad)).to_bytes(len(payload))
+
+
 class Member(Person):
     """A Person who knows their id and refresh token, and can chat."""
 

@@ -18,6 +18,7 @@ from uvicorn.server import ServerState
 
 from chatty.server.uvicorn_protocols import SocketProtocol
 from chatty.server.uvicorn_server import configuration
+from tests.sockets import mask_payload
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 FIN, RSV1, RSV2, RSV3 = 0x80, 0x40, 0x20, 0x10
@@ -155,7 +156,7 @@ def frame(opcode, payload=b"", *, flags=FIN, mask: bytes | None = MASK, form=Non
     head = bytes((flags | opcode, bits | (0x80 if mask is not None else 0))) + extended
     if mask is None:
         return head + payload
-    return head + mask + bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+    return head + mask + mask_payload(payload, mask)
 
 
 def served(opcode, payload=b"") -> bytes:

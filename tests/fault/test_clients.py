@@ -17,7 +17,7 @@ from websockets.exceptions import WebSocketException
 
 from tests.fault.test_slow_reader import ports_connected_to, sleeper
 from tests.installations import eventually
-from tests.sockets import Member, try_connect
+from tests.sockets import Member, mask_payload, try_connect
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
@@ -55,7 +55,7 @@ def masked(opcode, payload, *, final=True, mask=True):
     if not mask:
         return head + payload
     key = os.urandom(4)
-    return head + key + bytes(byte ^ key[index % 4] for index, byte in enumerate(payload))
+    return head + key + mask_payload(payload, key)
 
 
 def closed_with(line):

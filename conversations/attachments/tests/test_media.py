@@ -247,22 +247,26 @@ FRAME = segment(0xC0, b"\x08\x00\x01\x00\x01\x01\x01\x11\x00")
 
 
 @pytest.mark.parametrize(
-    "data",
+    "make",  # every worker collects the parameters, and these are large
     [
-        pytest.param(b"\xff\xd8" + b"\xff" * 8_000_000, id="fill bytes"),
-        pytest.param(b"\xff\xd8" + b"\xff\x01" * 4_000_000, id="markers"),
-        pytest.param(b"\xff\xd8" + FRAME + segment(0xDA) * 2_000_000, id="scans"),
-        pytest.param(b"\xff\xd8" + FRAME * 2 + segment(0xDA) + b"\xff\xd9", id="two frames"),
-        pytest.param(PIXEL[:33] + PIXEL[-12:-4].replace(b"IEND", b"IDAT") * 700_000, id="chunks"),
-        pytest.param(PIXEL[:33] + PIXEL[8:], id="two headers"),
-        pytest.param(GIF_HEAD + b"!\xfe\x00" * 3_000_000, id="extensions"),
-        pytest.param(GIF_HEAD + b"!\xfe" + b"\x01x" * 6_000_000, id="blocks"),
-        pytest.param(riff((b"VP8 ", bytes(6)), *[(b"ANIM", b"")] * 900_000), id="parts"),
+        pytest.param(lambda: b"\xff\xd8" + b"\xff" * 8_000_000, id="fill bytes"),
+        pytest.param(lambda: b"\xff\xd8" + b"\xff\x01" * 4_000_000, id="markers"),
+        pytest.param(lambda: b"\xff\xd8" + FRAME + segment(0xDA) * 2_000_000, id="scans"),
+        pytest.param(
+            lambda: b"\xff\xd8" + FRAME * 2 + segment(0xDA) + b"\xff\xd9", id="two frames"
+        ),
+        pytest.param(
+            lambda: PIXEL[:33] + PIXEL[-12:-4].replace(b"IEND", b"IDAT") * 700_000, id="chunks"
+        ),
+        pytest.param(lambda: PIXEL[:33] + PIXEL[8:], id="two headers"),
+        pytest.param(lambda: GIF_HEAD + b"!\xfe\x00" * 3_000_000, id="extensions"),
+        pytest.param(lambda: GIF_HEAD + b"!\xfe" + b"\x01x" * 6_000_000, id="blocks"),
+        pytest.param(lambda: riff((b"VP8 ", bytes(6)), *[(b"ANIM", b"")] * 900_000), id="parts"),
     ],
 )
-def test_pictures_of_very_many_parts_are_refused_at_once(data, tmp_path):
+def test_pictures_of_very_many_parts_are_refused_at_once(make, tmp_path):
     path = tmp_path / "upload"
-    path.write_bytes(data)
+    path.write_bytes(make())
     began = time.process_time()
     with raises_chat_error("bad_file"):
         examine(path, "a")
