@@ -2,11 +2,11 @@
 // becomes inaccessible or read-only.
 
 import { bodyLength, isBlank, tidyBody } from "chatty/lib/text.js";
-import { fill, grow, hasModifier, isTouch, slot } from "chatty/views/dom.js";
+import { fill, grow, hasModifier, isTouch, slot, view } from "chatty/views/dom.js";
 import { announce } from "chatty/views/live_region.js";
-import { t, tn } from "chatty/views/i18n.js";
+import { t } from "chatty/views/i18n.js";
 
-const WARNING = 200; // characters left at which the counter appears
+const WARNING = 200; // characters left at which the counter is loaded
 const HOLD = 3_000; // ms for which Enter is ignored while an editor loads
 
 export class Composer {
@@ -21,6 +21,7 @@ export class Composer {
   #locked = ""; // the reason: see lock()
   #isHeld = false; // while the editor opened by ArrowUp loads: see takeEarly()
   #holding; // timer that ends #isHeld
+  #counter; // a promise of counter.js, once the text is long
   #stop;
   #ending = new AbortController();
 
@@ -296,11 +297,8 @@ export class Composer {
     // views/attach.js shows the files, and is loaded if there are any.
     this.#form.dispatchEvent(new Event("change", { bubbles: this.#content.files }));
     grow(this.#box);
-    const left = this.#max - bodyLength(this.#box.value);
-    const counter = slot(this.#form, "counter");
-    counter.hidden = left > WARNING;
-    counter.classList.toggle("composer__counter--over", left < 0);
-    counter.textContent = left < 0 ? tn("composer.over", -left) : tn("composer.left", left);
+    if (this.#box.value.length > this.#max - WARNING) this.#counter ??= view("counter");
+    this.#counter?.then(({ showLeft }) => showLeft(this.#form, this.#max)).catch(() => {});
   }
 
   #showReply() {

@@ -3,6 +3,8 @@
 import { element, part } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
 
+const FOLLOWING = 4; // Node.DOCUMENT_POSITION_FOLLOWING
+
 /** `row`: of the message. `entry`: of the outbox. `locked`: see Composer.lock(). */
 export function showFailure(row, { key, failure }, locked) {
   if (row.dataset.state !== "failed") return; // tried again in the meantime
@@ -18,4 +20,17 @@ export function showFailure(row, { key, failure }, locked) {
     press.dataset.key = key;
     status.append(press);
   }
+}
+
+/** `press`: one of these buttons. The rest: from message_actions.js. */
+export async function doWithFailed(row, { dataset }, { outbox, timeline, composer, quoteOf }) {
+  const { action, key } = dataset;
+  if (action === "retry") return outbox.retry(key);
+  // The focus moves to the message before it, not to the composer: a phone would show its keyboard.
+  const before = timeline.rows().findLast((each) => each.compareDocumentPosition(row) & FOLLOWING);
+  const box = row.closest(".timeline");
+  const record = await outbox.discard(key);
+  if (action === "discard") (before ?? box).focus({ preventScroll: true });
+  else if (record) composer.amend(record, record.reply_to && quoteOf(record.reply_to));
+  return undefined;
 }

@@ -222,25 +222,15 @@ export class MessageActions {
     return this.#editing;
   }
 
-  // Failed messages
-
-  async retry(_row, press) {
-    await this.#chat.outbox.retry(press.dataset.key);
-  }
-
-  /** The focus moves to the message before it, not to the composer: a phone would show its keyboard. */
-  async discard(row, press) {
-    const rows = this.#timeline.rows();
-    const before = rows.findLast((each) => each.compareDocumentPosition(row) & FOLLOWING);
-    await this.#chat.outbox.discard(press.dataset.key);
-    (before ?? byId(this.#root, "timeline")).focus({ preventScroll: true });
-  }
-
-  async amend(_row, press) {
-    const record = await this.#chat.outbox.discard(press.dataset.key);
-    if (!record) return;
-    const quoted = record.reply_to ? this.#quoted(record.reply_to) : null;
-    this.#composer.amend(record, quoted);
+  /** What the reader chose to do with a failed message. */
+  async failed(row, press) {
+    const { doWithFailed } = await view("failed_message", { isAwaited: true });
+    await doWithFailed(row, press, {
+      outbox: this.#chat.outbox,
+      timeline: this.#timeline,
+      composer: this.#composer,
+      quoteOf: (id) => this.#quoted(id),
+    });
   }
 }
 
@@ -248,8 +238,6 @@ export class MessageActions {
 const ACTIONS = new Set(
   "reply react toggle picked edit delete unread copy link retry amend discard".split(" "),
 );
-
-const FOLLOWING = 4; // Node.DOCUMENT_POSITION_FOLLOWING
 
 function chipOf(row, emoji) {
   return [...row.querySelectorAll(".chip")].find((chip) => chip.value === emoji);
