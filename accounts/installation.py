@@ -43,8 +43,14 @@ def is_set_up() -> bool:
 
 
 def installation_name() -> str:
-    """Return what administrators call this installation."""
-    return installation_settings().name or "Chatty"
+    """Return what people call this installation. The software is called Chatty everywhere."""
+    return installation_settings().name or DEFAULT_NAME
+
+
+def last_installation_name() -> str:
+    """The same as it was last read, for pages about failures: the database may be what failed."""
+    kept = _settings.last()
+    return (kept and kept.name) or DEFAULT_NAME
 
 
 def is_sign_up_offered() -> bool:

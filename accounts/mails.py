@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import smtplib
 from collections.abc import Callable, Mapping
-from email.utils import parseaddr
+from email.utils import formataddr, parseaddr
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.mail import EmailMessage
 
+from accounts.installation import installation_name
 from chatty.jobs import deliveries
 from chatty.jobs.deliveries import DestinationError, PostponedError, RefusedError
 from chatty.jobs.models import Delivery
@@ -51,7 +52,13 @@ def send_now(mail: EmailMessage) -> None:
 
 def context_of(site: str) -> dict[str, Any]:
     """Return what the templates of all emails need. `site`: the base URL of links in it."""
-    return {"host": urlsplit(site).netloc, "site": site}
+    return {"host": urlsplit(site).netloc, "site": site, "installation": installation_name()}
+
+
+def email(subject: str, words: str, *, to: str) -> EmailMessage:
+    """Return an email. Its sender has the installation's name, unless EMAIL_FROM contains another."""
+    name, address = parseaddr(settings.DEFAULT_FROM_EMAIL)
+    return EmailMessage(subject, words, formataddr((name or installation_name(), address)), to=[to])
 
 
 def _prepare(delivery: Delivery) -> EmailMessage | None:

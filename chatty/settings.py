@@ -274,9 +274,7 @@ STORAGES = {
 
 # --- Mail -----------------------------------------------------------------------------------------
 
-vars().update(
-    env.get_email(f"Chatty <chatty@{PUBLIC_ADDRESS.host if PUBLIC_ADDRESS else 'localhost'}>")
-)
+vars().update(env.get_email(f"chatty@{PUBLIC_ADDRESS.host if PUBLIC_ADDRESS else 'localhost'}"))
 EMAIL_TIMEOUT = 10
 # Whether emails reach people. Without it, nothing depends on an email.
 MAIL_SET_UP = not str(vars()["EMAIL_BACKEND"]).endswith(".console.EmailBackend")

@@ -143,9 +143,9 @@ def confirmation_email(data: dict[str, Any]) -> EmailMessage | None:
     context["link"] = data["site"] + reverse("accounts:confirm", args=[token])
     # Nothing that was entered with the address: anyone can enter anyone's.
     with translation.override(owner.language or data["language"]):
-        subject = _("Confirm your email address for Chatty at %(host)s") % context
+        subject = _("Confirm your email address for %(installation)s at %(host)s") % context
         words = render_to_string("mails/confirm_address.txt", context)
-    return EmailMessage(subject, words, to=[email])
+    return mails.email(subject, words, to=email)
 
 
 def _owner_of(data: dict[str, Any]) -> User | SignUpRequest | None:
@@ -167,9 +167,9 @@ def _changed_email(data: dict[str, Any]) -> EmailMessage | None:
         return None
     context = mails.context_of(data["site"])
     with translation.override(user.language or data["language"]):
-        subject = _("Your email address for Chatty at %(host)s was changed") % context
+        subject = _("Your email address for %(installation)s at %(host)s was changed") % context
         words = render_to_string("mails/email_changed.txt", context)
-    return EmailMessage(subject, words, to=[data["old"]])
+    return mails.email(subject, words, to=data["old"])
 
 
 mails.register(_CONFIRM, confirmation_email)

@@ -109,9 +109,9 @@ def _reset_email(data: dict[str, Any]) -> EmailMessage | None:
     site = data["site"]
     context = {**mails.context_of(site), "name": user.name, "link": site + path}
     with translation.override(user.language or data["language"]):
-        subject = _("Reset your password for Chatty at %(host)s") % context
+        subject = _("Reset your password for %(installation)s at %(host)s") % context
         words = render_to_string("mails/reset.txt", context)
-    return EmailMessage(subject, words, to=[user.email])
+    return mails.email(subject, words, to=user.email)
 
 
 mails.register(_RESET, _reset_email)

@@ -210,9 +210,9 @@ def _approved_email(data: dict[str, Any]) -> EmailMessage | None:
     context = mails.context_of(data["site"])
     context["link"] = data["site"] + reverse("accounts:sign_in")
     with translation.override(user.language or data["language"]):
-        subject = _("You can now sign in to Chatty at %(host)s") % context
+        subject = _("You can now sign in to %(installation)s at %(host)s") % context
         words = render_to_string("mails/sign_up_approved.txt", context)
-    return EmailMessage(subject, words, to=[user.email])
+    return mails.email(subject, words, to=user.email)
 
 
 def _rejected_email(data: dict[str, Any]) -> EmailMessage | None:
@@ -221,9 +221,9 @@ def _rejected_email(data: dict[str, Any]) -> EmailMessage | None:
         return None
     context = {**mails.context_of(data["site"]), "days": FORGET_REJECTED_AFTER.days}
     with translation.override(request.language):
-        subject = _("Your request to join Chatty at %(host)s") % context
+        subject = _("Your request to join %(installation)s at %(host)s") % context
         words = render_to_string("mails/sign_up_rejected.txt", context)
-    return EmailMessage(subject, words, to=[request.email])
+    return mails.email(subject, words, to=request.email)
 
 
 def _link_email(data: dict[str, Any]) -> EmailMessage | None:

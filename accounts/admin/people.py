@@ -24,6 +24,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.functional import lazy
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -31,6 +32,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from accounts import actions
+from accounts.installation import installation_name
 from accounts.models import NAME_MAX, SignIn, User
 from accounts.signals import announce_profile
 from chatty.common.admin_filters import OwnFiltersOnly
@@ -72,7 +74,7 @@ _plain_admin_view = admin.site.admin_view
 admin.site.admin_view = _admin_view  # type: ignore[method-assign, assignment]
 admin.site.login = _sign_in_page  # type: ignore[method-assign]
 admin.site.password_change = _password_page  # type: ignore[method-assign, assignment]
-admin.site.site_header = admin.site.site_title = "Chatty"
+admin.site.site_header = admin.site.site_title = lazy(installation_name, str)()
 admin.site.unregister(Group)
 
 

@@ -13,7 +13,6 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import actions, devices, failures
 from accounts.installation import (
-    installation_name,
     installation_settings,
     is_set_up,
     sign_up_policy,
@@ -73,7 +72,6 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         enter,
         to=to,
         asks_approval=asks,
-        installation_name=installation_name(),
         domains=[] if policy == SignUpPolicy.OPEN else settings.SIGN_UP_DOMAINS,
     )
     if SignUpRequest.State.UNCONFIRMED in waiting:

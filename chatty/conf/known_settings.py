@@ -144,8 +144,9 @@ GROUPS = (
             Setting(
                 name="EMAIL_FROM",
                 kind="text",
-                description="The sender of emails. The mail server has to allow this address.",
-                default_note="`Chatty <chatty@HOST>`, with the host of `PUBLIC_URL`",
+                description="The sender of emails. The mail server has to allow this address. Without a "
+                "name, the sender is named after the installation.",
+                default_note="`chatty@HOST`, with the host of `PUBLIC_URL`",
                 example="Chatty <chatty@example.org>",
             ),
         ),

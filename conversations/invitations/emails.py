@@ -53,6 +53,6 @@ def _email(data: dict[str, Any]) -> EmailMessage | None:
     }
     known = user_by_email(invitation.email)
     with translation.override((known and known.language) or data["language"]):
-        subject = _("%(inviter)s invited you to Chatty at %(host)s") % context
+        subject = _("%(inviter)s invited you to %(installation)s at %(host)s") % context
         words = render_to_string("mails/invitation.txt", context)
-    return EmailMessage(subject, words, to=[invitation.email])
+    return mails.email(subject, words, to=invitation.email)

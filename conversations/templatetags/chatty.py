@@ -20,7 +20,7 @@ from django.utils.html import format_html, format_html_join, json_script
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
-from accounts.installation import installation_name, waiting_sign_ups
+from accounts import installation
 from accounts.models import User
 from accounts.wire import PersonOut
 from chatty.assets.static_files import CORE_STYLE_PARTS
@@ -30,6 +30,7 @@ from conversations.models import Conversation
 from conversations.web import (
     layout,
     message_page,
+    moments,
     page_data,
     rows,
     script_plurals,
@@ -117,6 +118,30 @@ class ConstantNode(template.Node):
         return drawn
 
 
+@register.filter
+def moment(at: datetime, reader: User) -> str:
+    """A date and time as this person wants them."""
+    return moments.full_text(at, reader.time_format)
+
+
+@register.filter
+def clock(at: datetime, reader: User) -> str:
+    """A time as this person wants it. `at`: in the time zone to be shown."""
+    return moments.clock_text(at, reader.time_format)
+
+
+@register.simple_tag(takes_context=True)
+def installation_name(context: Context) -> str:
+    """What people call this installation, for the bases of all pages. Without a request, a page is about a
+    failure and must not query the database."""
+    given: str | None = context.get("installation_name")
+    if given is not None:
+        return given
+    if context.get("request") is None:
+        return installation.last_installation_name()
+    return installation.installation_name()
+
+
 @register.simple_tag
 def version() -> str:
     return __version__
@@ -188,7 +213,7 @@ def sidebar(context: Context) -> dict[str, Any]:
         "user": request.user,
         "asks_confirmation": settings.MAIL_SET_UP and not request.user.email_confirmed,
         "current_page": match.url_name if match else "",
-        "installation_name": installation_name(),
+        "installation_name": context["installation_name"],
         "csrf_token": context.get("csrf_token"),
     }
 
@@ -196,7 +221,7 @@ def sidebar(context: Context) -> dict[str, Any]:
 @register.simple_tag
 def sign_ups_waiting(user: User) -> int:
     """Return how many people wait for approval, for administrators who can decide; 0 for all others."""
-    number = waiting_sign_ups() if getattr(user, "is_staff", False) else 0
+    number = installation.waiting_sign_ups() if getattr(user, "is_staff", False) else 0
     return number if number and user.has_perm("accounts.change_signuprequest") else 0
 
 

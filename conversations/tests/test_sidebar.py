@@ -28,7 +28,7 @@ def last_of(user: User, conversation: Conversation) -> Any:
 
 def shown(user: User, **options: Any) -> Sidebar:
     rows = queries.sidebar(user)
-    items = sidebar_items(rows, reader_id=user.pk, current=options.pop("current", None), online=())
+    items = sidebar_items(rows, reader=user, current=options.pop("current", None), online=())
     return Sidebar(items, more=False, folds=options)
 
 

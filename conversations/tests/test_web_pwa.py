@@ -10,6 +10,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from accounts import actions as account_actions
+from accounts import installation
 from conversations import actions
 from conversations.models import Membership
 from conversations.tests.helpers import say
@@ -22,7 +24,8 @@ once = pytest.mark.once
 
 
 @pytest.fixture
-def stranger() -> Client:
+def stranger(db) -> Client:
+    installation.installation_settings()  # as last read: every page needs the name, which is read once a second
     return Client()
 
 
@@ -54,6 +57,23 @@ def test_manifest_has_what_an_installation_needs(stranger):
     icons = {(icon["sizes"], icon.get("purpose", "any")) for icon in manifest["icons"]}
     assert {("192x192", "any"), ("512x512", "any"), ("512x512", "maskable")} <= icons
     assert manifest["share_target"]["action"] == reverse("conversations:share")
+
+
+@once
+def test_installed_app_and_offline_page_have_the_name_of_the_installation(
+    stranger, alices, django_capture_on_commit_callbacks
+):
+    before = stranger.get("/service-worker.js").content
+    with django_capture_on_commit_callbacks(execute=True):
+        account_actions.change_installation(name="Harbour & Sons")
+    manifest = json.loads(stranger.get("/manifest.webmanifest").content)
+    assert manifest["name"] == manifest["short_name"] == "Harbour & Sons"
+    page = stranger.get("/offline/").content.decode()
+    assert one(page, "head title").string == "No connection · Harbour & Sons"
+    assert one(page, "meta[name=application-name]")["content"] == "Harbour & Sons"
+    frame = one(page, "template#offline-frame").decode_contents()
+    assert words(one(frame, ".sidebar__brand")) == "Harbour & Sons"
+    assert stranger.get("/service-worker.js").content != before
 
 
 @once

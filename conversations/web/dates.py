@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.current_user import current_user
 from chatty.common.pages import SeeOther
 from conversations import access, queries
-from conversations.web import timeline
+from conversations.web.moments import day_label
 from conversations.web.signed_in import member_view
 
 
@@ -37,7 +37,7 @@ def dates(request: HttpRequest, conversation_id: int) -> HttpResponse:
             "first": timezone.localdate(first.created_at).isoformat() if first else "",
             "is_wrong": bool(request.GET.get("to")),
             "shortcuts": [
-                (day.isoformat(), timeline.day_label(day, today))
+                (day.isoformat(), day_label(day, today))
                 for day in (today - timedelta(days=days) for days in (1, 7, 30, 365))
             ],
         }

@@ -11,7 +11,6 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.core.mail import EmailMessage
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -122,11 +121,11 @@ def send_test_mail(request: HttpRequest) -> HttpResponse:
     _require_administrator(request)
     user = current_user(request)
     limiter.check("confirm", f"test {user.pk}")
-    context = {"host": site_of(request).partition("//")[2]}
-    mail = EmailMessage(
-        _("Test mail from Chatty at %(host)s") % context,
+    context = mails.context_of(site_of(request))
+    mail = mails.email(
+        _("Test mail from %(installation)s at %(host)s") % context,
         _("This is a test. If you can read it, Chatty can send emails."),
-        to=[user.email],
+        to=user.email,
     )
     try:
         mails.send_now(mail)

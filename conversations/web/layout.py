@@ -60,7 +60,7 @@ def get_sidebar(request: HttpRequest) -> Sidebar:
             found, closed = queries.sidebar_and_closed_accounts(user, limit=limit)
         online = online_users({row.other.id for row in found if row.other} - closed) | {user.pk}
         kept = Sidebar(
-            rows=sidebar_items(found, reader_id=user.pk, current=current, online=online),
+            rows=sidebar_items(found, reader=user, current=current, online=online),
             more=len(found) == limit < limits.CONVERSATIONS_MAX,
             folds=read_folds(request),
         )

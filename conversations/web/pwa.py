@@ -1,7 +1,7 @@
 """Chatty as an installed app: manifest, service worker, offline page, share target, notifications.
 
-Manifest, service worker and offline page are the same for everyone with the same language. They need neither
-the database nor a signed-in user.
+Manifest, service worker and offline page are the same for everyone with the same language. Of the database,
+they only need the name of the installation.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from accounts.installation import installation_name
 from chatty.assets.build import build_id
 from chatty.assets.static_files import CORE_STYLE_PARTS
 from conversations import limits
@@ -47,12 +48,12 @@ OFFLINE_FILES = (
 @require_safe
 def manifest(request: HttpRequest) -> HttpResponse:
     """The web app manifest. Manifests have no colours for dark mode; pages set theirs themselves."""
-    home = reverse("conversations:home")
+    home, name = reverse("conversations:home"), installation_name()
     answer = JsonResponse(
         {
             "id": home,
-            "name": "Chatty",
-            "short_name": "Chatty",
+            "name": name,
+            "short_name": name,
             "description": _("Chat for your team, on your own server."),
             "lang": translation.get_language() or settings.LANGUAGE_CODE,
             "dir": "rtl" if translation.get_language_bidi() else "ltr",
@@ -100,13 +101,13 @@ def service_worker(request: HttpRequest) -> HttpResponse:
 
 def _worker() -> str:
     draw = _draw_worker.__wrapped__ if settings.DEBUG else _draw_worker
-    return draw(translation.get_language(), settings.OFFLINE_READING)
+    return draw(translation.get_language(), settings.OFFLINE_READING, installation_name())
 
 
 @lru_cache(maxsize=8)
-def _draw_worker(language: str | None, has_frame: bool) -> str:
-    """`language`: the active one."""
-    page = _offline_page(None)
+def _draw_worker(language: str | None, has_frame: bool, name: str) -> str:
+    """`language`: the active one. `name`: of the installation."""
+    page = _offline_page(None, name)
     version = hashlib.blake2s(page.encode(), digest_size=8).hexdigest()
     modules: list[str] = []
     if has_frame:
@@ -133,12 +134,12 @@ def _offline_files() -> dict[str, str]:
 @require_safe
 def offline(request: HttpRequest) -> HttpResponse:
     """The page that the service worker caches and shows when a page can't be loaded."""
-    return HttpResponse(_offline_page(request))
+    return HttpResponse(_offline_page(request, installation_name()))
 
 
-def _offline_page(request: HttpRequest | None) -> str:
+def _offline_page(request: HttpRequest | None, name: str) -> str:
     """Without a request, it has no nonce. It never depends on anything else of the request."""
-    context = {"request": request, "files": _offline_files()}
+    context = {"request": request, "files": _offline_files(), "installation_name": name}
     if not settings.OFFLINE_READING:
         return render_to_string("offline.html", context)
     blank = _blank_conversation() | {"page_base": "offline.html", "has_frame": True}

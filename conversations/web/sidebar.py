@@ -12,14 +12,15 @@ from operator import attrgetter
 
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
+from accounts.models import User
 from accounts.wire import StatusOut
 from conversations import notices
 from conversations.models import Audience, Conversation, Membership
 from conversations.web.avatars import Avatar, avatar_of, tile_of
+from conversations.web.moments import short_text
 from conversations.wire import ConversationOut, LastMessageOut, timestamp
 
 FAVOURITES, GROUPS, DIRECT, ARCHIVE = "favourites", "conversations", "direct", "archive"
@@ -59,6 +60,7 @@ class SidebarItem:
     is_online: bool
     reader_id: int
     today: date
+    time_format: str = ""  # of the reader
 
     @property
     def avatar(self) -> Avatar:
@@ -133,7 +135,7 @@ class SidebarItem:
 
     @property
     def when(self) -> str:
-        return short_moment(datetime.fromisoformat(self.written), self.today)
+        return short_text(datetime.fromisoformat(self.written), self.today, self.time_format)
 
     @property
     def order(self) -> tuple[bool, float, int]:
@@ -216,7 +218,7 @@ def read_folds(request: HttpRequest) -> dict[str, bool]:
 def sidebar_items(
     conversations: Sequence[ConversationOut],
     *,
-    reader_id: int,
+    reader: User,
     current: int | None,
     online: Collection[int],
 ) -> list[SidebarItem]:
@@ -227,24 +229,9 @@ def sidebar_items(
             url=f"/c/{each.id}/",
             is_current=each.id == current,
             is_online=each.other is not None and each.other.id in online,
-            reader_id=reader_id,
+            reader_id=reader.pk,
             today=today,
+            time_format=reader.time_format,
         )
         for each in conversations
     ]
-
-
-def short_moment(at: datetime, today: date) -> str:
-    """Return "15:38", "Yesterday", "Wed" or a date, in the active time zone."""
-    local = timezone.localtime(at)
-    days = (today - local.date()).days
-    if days <= 0:
-        return f"{local:%H:%M}"
-    if days == 1:
-        return _("Yesterday")
-    return date_format(local, "D") if days < 7 else _short_date(local.date())
-
-
-def _short_date(day: date) -> str:
-    # Translators: day, month and year as numbers, in the order and with the signs of your language.
-    return _("{d}/{m}/{y}").format(d=f"{day:%d}", m=f"{day:%m}", y=f"{day:%Y}")

@@ -14,16 +14,15 @@ from datetime import date, datetime, timedelta
 from typing import ClassVar
 
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from accounts.models import TimeFormat
 from conversations import notices, wire
 from conversations.emoji import custom_reaction, is_only_emoji, picture_html
 from conversations.models import Membership, Message
 from conversations.web.avatars import NO_AVATAR, Avatar, avatar_of
 from conversations.web.files import FileRow, file_row, is_gallery
+from conversations.web.moments import clock_text, day_label
 
 GROUP_WITHIN = timedelta(minutes=5)
 

@@ -87,6 +87,14 @@ export function test_days_and_times_use_the_given_zone() {
   equal(new Times({ zone: "Asia/Tokyo" }).clock(moment), "08:30");
 }
 
+export function test_titles_and_times_follow_the_choice_of_12_or_24_hours() {
+  const moment = "2026-11-23T15:38:00.000Z";
+  const twelve = new Times({ zone: "UTC", language: "en", cycle: "h12" });
+  equal(twelve.clock(moment), "3:38 pm");
+  ok(/^23 November 2026 at 3:38\s?pm$/i.test(twelve.full(moment)), twelve.full(moment));
+  ok(new Times({ zone: "UTC", language: "en" }).full(moment).endsWith("15:38"));
+}
+
 export function test_unknown_zone_falls_back_to_the_browsers() {
   const own = new Times({}).clock("2026-11-23T12:00:00Z");
   equal(new Times({ zone: "Mars/Base" }).clock("2026-11-23T12:00:00Z"), own);

@@ -41,7 +41,7 @@ export class Times {
 
   /** "15:38" or "3:38 pm" in every language, as the server formats it. */
   clock(moment) {
-    const options = { hour: "numeric", minute: "2-digit", hourCycle: this.#cycle };
+    const options = { hour: "numeric", minute: "2-digit" };
     const text = this.#format("clock", "en-US", options).format(new Date(moment));
     return text.replace(/\s/, " ").toLowerCase(); // some browsers write a narrow space before "PM"
   }
@@ -59,7 +59,8 @@ export class Times {
 
   #format(name, language, options) {
     if (!this.#formats.has(name)) {
-      this.#formats.set(name, new Intl.DateTimeFormat(language, { ...options, timeZone: this.#zone }));
+      const reader = { timeZone: this.#zone, hourCycle: this.#cycle };
+      this.#formats.set(name, new Intl.DateTimeFormat(language, { ...options, ...reader }));
     }
     return this.#formats.get(name);
   }

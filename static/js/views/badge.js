@@ -1,6 +1,7 @@
 // The total unread count in the title, the favicon and the app badge, visible from other tabs.
 
 import { view } from "chatty/views/dom.js";
+import { siteName } from "chatty/views/site_name.js";
 
 /** @param {import("chatty/views/page.js").Page} page */
 export function connect(_element, page) {
@@ -36,6 +37,10 @@ class Badge {
   }
 
   /** The conversation was renamed. */
+  rename(name) {
+    this.title = `${name} · ${siteName()}`;
+  }
+
   set title(title) {
     if (title === this.#title) return;
     this.#title = title;

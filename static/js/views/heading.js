@@ -30,7 +30,7 @@ export class Heading {
     const { name, topic } = this.#conversationList.get(this.#conversation) ?? {};
     if (!name) return;
     setText(byId(this.#root, "conversation-name"), name);
-    if (this.#badge) this.#badge.title = `${name} · Chatty`;
+    this.#badge?.rename(name);
     const place = byId(this.#root, "topic"); // groups only
     if (place) setText(place, topic ? ` · ${topic}` : "");
   }

@@ -6,6 +6,7 @@ import { showNotification } from "chatty/views/system_notifications.js";
 import { slot } from "chatty/views/dom.js";
 import { stateFor } from "chatty/views/notification_offer.js";
 import { playSound } from "chatty/views/notification_sound.js";
+import { siteName } from "chatty/views/site_name.js";
 import { t } from "chatty/views/i18n.js";
 
 /** @param {import("chatty/views/page.js").Page} page */
@@ -64,7 +65,7 @@ class NotificationSettings {
   }
 
   async #sendTest() {
-    const content = { title: "Chatty", body: t("notify.try") };
+    const content = { title: siteName(), body: t("notify.try") };
     await showNotification({ id: "try", ...content, url: location.pathname, again: true });
     if (loadPrefs(this.#me).sound) playSound();
     const place = slot(this.#place, "tried");

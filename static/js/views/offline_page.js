@@ -9,6 +9,7 @@ import { byId, element, fromTemplate, part, setText } from "chatty/views/dom.js"
 import { MessageView } from "chatty/views/message.js";
 import { showBadge } from "chatty/views/conversation_badge.js";
 import { t } from "chatty/views/i18n.js";
+import { siteName } from "chatty/views/site_name.js";
 
 const FRAME = "/offline/";
 /** @type {[Intl.RelativeTimeFormatUnit, number][]} */
@@ -57,7 +58,7 @@ export function draw(page, url, saved, base) {
   if (url.pathname === "/") drawList(page);
   else if (!copy) drawCard(page);
   else drawConversation(page, row, copy, base);
-  page.title = `${copy ? row.name : page.querySelector("h1").textContent} · Chatty`;
+  page.title = `${copy ? row.name : page.querySelector("h1").textContent} · ${siteName(page)}`;
   byId(page, "main").dataset.saved = copy?.at ?? saved.at;
   const conversation = copy && {
     id,
