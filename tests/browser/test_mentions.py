@@ -51,6 +51,31 @@ def test_mention_suggests_matching_members_and_enter_inserts_the_first(alice: Pa
     expect(bubble(alice, "Ask @Carol first")).to_be_visible()
 
 
+def test_editor_of_a_message_suggests_as_the_composer_does(alice: Page, room: Room) -> None:
+    room.say(room.alice, "Hello")
+    bubble(alice, "Hello").focus()
+    alice.keyboard.press("e")
+    editor = alice.locator("#editor-body")
+    expect(editor).to_be_focused()
+    editor.press_sequentially(" @c")
+    expect(names(alice)).to_have_text(["Carol"])
+    expect(offered(alice)).to_be_in_viewport(ratio=1)
+    editor.press("Escape")  # closes the list, not the editor
+    expect(offered(alice)).to_have_count(0)
+    editor.press("Backspace")
+    editor.press("Backspace")
+    editor.press_sequentially("@c")
+    expect(names(alice)).to_have_text(["Carol"])
+    editor.press("Enter")
+    expect(editor).to_have_value("Hello @Carol ")
+    editor.press_sequentially(":wave:")
+    expect(editor).to_have_value("Hello @Carol 👋 ")
+    editor.press("Enter")
+    expect(bubble(alice, "Hello @Carol 👋")).to_be_visible()
+    expect(alice.locator(".suggestions")).to_have_count(0)
+    assert violations(alice) == []
+
+
 @pytest.mark.long
 def test_mention_list_handles_arrows_tab_and_escape(alice: Page) -> None:
     box(alice).press_sequentially("@")

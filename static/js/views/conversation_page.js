@@ -118,6 +118,8 @@ export class ConversationPage {
         isLoaded: isLoaded || place !== null,
       }),
     );
+    const form = byId(root, "composer");
+    const writing = { form, chat, rest, me, conversationList };
     this.#load([view("message_actions"), view("keyboard")], ({ MessageActions }, { Keyboard }) => {
       const actions = new MessageActions({
         root,
@@ -128,13 +130,12 @@ export class ConversationPage {
         me,
         max: limits.body,
         permissions: this.#permissions,
+        writing,
       });
       this.#actions = actions;
       this.#keep(actions, { composer });
       this.#keep(new Keyboard({ root, timeline, actions, composer }));
     });
-    const form = byId(root, "composer");
-    const writing = { form, chat, rest, me, conversationList };
     this.#load([view("writing_start")], ({ startWriting }) => this.#connected.push(startWriting(writing)));
     this.#loadAtFirst(
       "message",

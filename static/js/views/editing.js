@@ -8,6 +8,7 @@ import { formatKeys } from "chatty/views/formatting.js";
 import { announce } from "chatty/views/live_region.js";
 import { toast } from "chatty/views/toast.js";
 import { t } from "chatty/views/i18n.js";
+import { startWriting } from "chatty/views/writing_start.js";
 
 const NAME = /^edit\.(\d+)$/; // of a draft
 
@@ -18,19 +19,22 @@ export class Editing {
   #composer;
   #max;
   #canEdit; // (row) => boolean
+  #writing; // what startWriting() needs
   #unsaved = new Set(); // ids of messages with a draft but no open editor
   #open = new Map(); // message id -> its row with an editor
   #openers = new WeakMap(); // editor -> the element that had the focus when it was opened
+  #helpers = new Map(); // editor -> what startWriting() returned
   #bases = new WeakMap(); // editor -> `edited_at` of the message when the edit began
   #stop;
 
-  constructor({ chat, timeline, drafts, composer, max, canEdit }) {
+  constructor({ chat, timeline, drafts, composer, max, canEdit, writing }) {
     this.#chat = chat;
     this.#timeline = timeline;
     this.#drafts = drafts;
     this.#composer = composer;
     this.#max = max;
     this.#canEdit = canEdit;
+    this.#writing = writing;
   }
 
   // Lifecycle
@@ -50,6 +54,7 @@ export class Editing {
 
   disconnect() {
     this.#stop();
+    for (const editor of this.#helpers.keys()) this.#release(editor);
   }
 
   /** Reopen the editors of edits in progress, such as when the conversation is no longer archived. */
@@ -89,6 +94,7 @@ export class Editing {
     formatKeys(box); // before the keys of the editor
     editor.addEventListener("keydown", (event) => this.#onKeydown(event, row, editor));
     editor.querySelector("[data-action=cancel]").addEventListener("click", () => this.#cancel(row));
+    this.#helpers.set(editor, startWriting({ ...this.#writing, form: editor }));
     if (opener) this.#openers.set(editor, opener);
     row.classList.add("message--editing");
     part(row, "message__body").after(editor);
@@ -153,6 +159,7 @@ export class Editing {
     for (const [id, row] of this.#open) {
       if (row.isConnected) continue;
       this.#open.delete(id);
+      this.#release(row.querySelector(".editor"));
       if (this.#drafts.read(nameOf(id))) this.#unsaved.add(id);
     }
   }
@@ -243,6 +250,7 @@ export class Editing {
     const focused = document.activeElement;
     const isElsewhere = focused && focused !== document.body && !editor?.contains(focused);
     const opener = this.#openers.get(editor);
+    this.#release(editor);
     editor?.remove();
     row.classList.remove("message--editing");
     if (isElsewhere) return;
@@ -251,6 +259,11 @@ export class Editing {
     const isThere = opener?.isConnected && opener.matches("textarea, .message, .message *");
     (isThere ? opener : row).focus({ preventScroll: true });
     if (document.activeElement === document.body) row.focus({ preventScroll: true }); // it is hidden now
+  }
+
+  #release(editor) {
+    this.#helpers.get(editor)?.disconnect();
+    this.#helpers.delete(editor);
   }
 }
 

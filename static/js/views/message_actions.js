@@ -19,12 +19,13 @@ export class MessageActions {
   #editing = null; // a promise of Editing, loaded on first use
   #max;
   #permissions;
+  #writing; // what startWriting() needs
   #root;
   #tools;
   #stop;
   #ending = new AbortController();
 
-  constructor({ root, chat, timeline, message, drafts, me, max, permissions }) {
+  constructor({ root, chat, timeline, message, drafts, me, max, permissions, writing }) {
     this.#root = root;
     this.#tools = new MessageTools({ root, me });
     this.#chat = chat;
@@ -34,6 +35,7 @@ export class MessageActions {
     this.#me = me;
     this.#max = max;
     this.#permissions = permissions;
+    this.#writing = writing;
   }
 
   // Lifecycle
@@ -209,6 +211,7 @@ export class MessageActions {
           drafts: this.#drafts,
           composer: this.#composer,
           max: this.#max,
+          writing: this.#writing,
           canEdit: (row) => this.#permissions.allows("edit", row),
         });
         editing.connect();

@@ -17,6 +17,8 @@ import { EmojiSource } from "chatty/views/emoji_source.js";
 import { MemberSource } from "chatty/views/member_source.js";
 import { replaceText } from "chatty/views/typed_text.js";
 
+const ROOM = 340; // px that a list can need
+
 /** `page`: {form, chat, rest, me, conversationList}. */
 export function connect(page) {
   const sources = [new MemberSource(page), new ConversationSource(page), new EmojiSource(page)];
@@ -43,7 +45,7 @@ export class Suggestions {
 
   connect() {
     const { signal } = this.#ending;
-    this.#list = fromTemplate("suggestions-template");
+    this.#list = this.#newList();
     this.#form.append(this.#list);
     this.#box.setAttribute("aria-autocomplete", "list");
     this.#box.setAttribute("aria-controls", this.#list.id);
@@ -120,14 +122,23 @@ export class Suggestions {
       return option;
     });
     // A new list, because one that changes its height would move what is in it.
-    const list = fromTemplate("suggestions-template");
+    const list = this.#newList();
     list.setAttribute("aria-label", source.label);
     list.replaceChildren(...options);
     list.hidden = !options.length;
+    // In the editor of a message near the top, there is no room above it.
+    list.classList.toggle("suggestions--below", this.#box.getBoundingClientRect().top < ROOM);
     this.#list.replaceWith(list);
     this.#list = list;
     const first = source.isLikely(typed) ? options[0] : null;
     this.#choose(options.find(({ id }) => id === chosen) ?? first);
+  }
+
+  /** Its id is that of the field with an ending: an editor of a message can be open beside the composer. */
+  #newList() {
+    const list = fromTemplate("suggestions-template");
+    list.id = `${this.#box.id}-suggestions`;
+    return list;
   }
 
   #close() {

@@ -1,4 +1,5 @@
-// Loads what helps to write once it is needed: suggestions, formatting, the picker of emoji.
+// Loads what helps to write once it is needed, in the composer and in the editors of messages: suggestions, and for
+// the composer formatting and the picker of emoji.
 
 import { slot, view } from "chatty/views/dom.js";
 
@@ -20,9 +21,12 @@ export function startWriting(page) {
     if (press) load("formatting").then((part) => part?.[press.dataset.tool](press));
   };
   body.addEventListener("input", onInput, { signal });
-  body.addEventListener("focus", () => load("formatting"), { signal });
-  form.addEventListener("click", onClick, { signal });
-  if (document.activeElement === body || !slot(form, "format").hidden) load("formatting");
+  const bar = slot(form, "format");
+  if (bar) {
+    body.addEventListener("focus", () => load("formatting"), { signal });
+    form.addEventListener("click", onClick, { signal });
+    if (document.activeElement === body || !bar.hidden) load("formatting");
+  }
   return {
     disconnect() {
       ending.abort();
