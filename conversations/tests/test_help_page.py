@@ -87,7 +87,9 @@ def test_every_section_has_a_template_and_an_anchor_of_its_own():
 def test_signed_out_readers_see_no_sidebar_and_cost_no_query(
     stranger, db, django_assert_num_queries
 ):
-    with django_assert_num_queries(1):  # the settings of the installation, which are read once a second
+    with django_assert_num_queries(
+        1
+    ):  # the settings of the installation, which are read once a second
         response = stranger.get(HELP)
     page = parse(response)
     assert not page.select("#sidebar, #app-data, script")

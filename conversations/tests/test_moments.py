@@ -59,7 +59,11 @@ def test_no_template_has_a_time_format_of_its_own(path):
 def test_pages_follow_the_choice(alice, bob, pair):
     alice.time_format, alice.time_zone = "12", "UTC"
     alice.save()
-    bob.status_text, bob.status_until, bob.time_zone = "Away", datetime(2126, 1, 2, 13, 5, tzinfo=UTC), "UTC"
+    bob.status_text, bob.status_until, bob.time_zone = (
+        "Away",
+        datetime(2126, 1, 2, 13, 5, tzinfo=UTC),
+        "UTC",
+    )
     bob.save()
     sent = say(alice, pair, "Lunch?")
     Message.objects.filter(pk=sent.pk).update(created_at=AT)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.rooms import Persons, Room, enter
+from tests.browser.rooms import Persons, Room, bubble, enter
 
 POLLED = 20_000  # ms until a change is in the list without a socket
 
@@ -189,8 +189,16 @@ def test_filter_shows_only_what_is_unread(visit: Visit, room: Room, other: Room)
 def test_card_opens_beside_the_conversation(visit: Visit, room: Room) -> None:
     room.say(room.alice, "Hello")
     page = enter(visit(room.server, "Bob"), room)
-    page.locator(".message__author", has_text="Alice").last.click()
+    author = page.get_by_role("link", name="Alice", exact=True).last
+    bubble(page, "Hello").focus()
+    page.keyboard.press("Tab")  # the focused message has Tab stops
+    expect(author).to_be_focused()
+    page.keyboard.press("Enter")
     pane = page.locator("#details")
+    expect(pane.get_by_role("heading", name="Alice")).to_be_visible()
+    pane.locator("[data-slot=close]").click()
+    expect(pane).to_be_hidden()
+    author.click()
     expect(pane.get_by_role("heading", name="Alice")).to_be_visible()
     pane.get_by_role("button", name="Message").click()
     expect(page.locator("#conversation-name")).to_have_text("Alice")

@@ -64,7 +64,9 @@ export class Keyboard {
       const tabIndex = row === this.#current ? 0 : -1;
       row.tabIndex = tabIndex;
       for (const press of row.querySelectorAll("a, button, input, pre, .table")) {
-        if (!press.closest(".editor")) press.tabIndex = tabIndex;
+        // Names are not shown in messages that continue a group: the first one has it.
+        const isHidden = press.matches(".message--continued .message__author");
+        if (!press.closest(".editor")) press.tabIndex = isHidden ? -1 : tabIndex;
       }
     }
   }

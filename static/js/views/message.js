@@ -133,6 +133,7 @@ export class MessageView {
 
   #showAuthor(element, author) {
     showAvatar(part(element, "avatar"), author);
+    part(element, "message__author").href = `/people/${element.dataset.author}/`;
     setText(part(element, "message__author"), author?.name ?? "");
   }
 

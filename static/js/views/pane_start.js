@@ -1,6 +1,6 @@
 // Loads the side pane (pane.js) once it is needed: if it was open, or when someone opens it.
 
-import { view } from "chatty/views/dom.js";
+import { hasModifier, view } from "chatty/views/dom.js";
 import { followedLink } from "chatty/views/go.js";
 
 /** In narrower windows, the pane covers the page. As in static/css/components/details.css. */
@@ -12,8 +12,9 @@ export function openerOf(pathname) {
 }
 
 /** The link to the card of a person, if a click was on the name or face of an author, or at the top. */
-function cardOf({ target }) {
-  const face = target.closest?.(".message__author, .message .avatar, .topbar .presence, .topbar__name");
+function cardOf(event) {
+  if (hasModifier(event)) return null;
+  const face = event.target.closest?.(".message__author, .message .avatar, .topbar .presence, .topbar__name");
   const { author, personCard } = face?.closest("[data-author], .topbar")?.dataset ?? {};
   const id = author ?? personCard;
   if (!id) return null;
