@@ -51,6 +51,12 @@ REACTION_MAX = (
 )
 
 
+def messages_at_a_time(most: int) -> int:
+    """Return how many texts of messages to hold in memory at a time: `most`, or fewer if messages may be
+    longer than 10,000 characters."""
+    return min(most, most * 10_000 // BODY_MAX)
+
+
 def file_max() -> int:
     """Return the largest size of a file, in bytes."""
     return int(settings.FILE_MAX_MB) * 1024 * 1024

@@ -20,6 +20,7 @@ from django.utils import timezone
 from chatty.jobs import claims
 from chatty.jobs.work import ERROR_MAX
 from chatty.ops import logs, metrics
+from conversations import limits
 from conversations.changefeed.models import Cursor, ReaderState, SetAsideChange
 from conversations.changefeed.readers import (
     Batch,
@@ -34,7 +35,7 @@ from conversations.models import Membership, Message
 logger = logging.getLogger(__name__)
 
 SUBJECTS_MAX = 50  # cursors in one batch
-CHANGES_MAX = 2_000  # changes in one batch
+CHANGES_MAX = limits.messages_at_a_time(2_000)  # changes in one batch; readers load their texts
 STEPS_MAX = 50  # changes of a troubled cursor in one claim
 
 

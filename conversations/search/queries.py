@@ -20,7 +20,7 @@ from django.utils import timezone
 from accounts.models import User
 from chatty.common.limiter import limiter
 from chatty.statements import fetch_rows, in_ids, list_ids
-from conversations import access, queries
+from conversations import access, limits, queries
 from conversations.models import Message
 from conversations.search.filters import Scope, resolve
 from conversations.search.grams import block_gram, structural_gram, term_grams
@@ -43,7 +43,7 @@ from conversations.search.time_limit import time_limit
 PAGE_SIZE = 20
 PAGE_MAX = 50
 # Candidates compared at a time: more each time, if they are not enough.
-_CHUNK, _CHUNK_MAX = 50, 400
+_CHUNK, _CHUNK_MAX = limits.messages_at_a_time(50), limits.messages_at_a_time(400)
 # All texts of so few messages in listed conversations are compared, which is faster than looking up their
 # grams.
 _READ_ALL_MAX = 1_000

@@ -25,7 +25,7 @@ once = pytest.mark.once
 
 @pytest.fixture
 def stranger(db) -> Client:
-    installation.installation_settings()  # as last read: every page needs the name, which is read once a second
+    installation.installation_settings()  # every page needs the name, which is read once a second
     return Client()
 
 
