@@ -63,6 +63,23 @@ def test_users_of_a_reaction_are_limited_to_twenty(alice, pair, hello):
     assert group["names"] == ["Fan0", "Fan1", "Fan2", "Fan3", "Fan4", "Fan5"]
 
 
+def test_names_of_a_reaction_stay_the_same_when_others_react(alice, pair, hello, published):
+    people = [create_extra(f"Fan{number}") for number in range(9)]
+    actions.add_members(alice, pair.pk, [fan.pk for fan in people])
+    for fan in people:
+        actions.react(fan, hello.pk, "👍")
+    with published() as events:
+        actions.react(people[8], hello.pk, "🎉")
+        actions.react(alice, hello.pk, "👍")
+    for event in events:
+        (group, *_others) = json.loads(event.text)["message"]["reactions"]
+        assert group["names"] == ["Fan0", "Fan1", "Fan2", "Fan3", "Fan4", "Fan5"]
+    assert [json.loads(event.text)["message"]["reactions"][0]["count"] for event in events] == [
+        9,
+        10,
+    ]
+
+
 def test_deleted_message_has_no_content(alice, bob, pair, hello):
     reply = say(alice, pair, "Secret reply", reply_to=hello.pk)
     actions.react(bob, reply.pk, "👍")

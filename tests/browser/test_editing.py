@@ -150,6 +150,10 @@ def test_keyboard_of_a_phone_stays_away_after_an_edit_or_a_discarded_message(
     expect(page.locator("textarea:focus")).to_have_count(0)
     long_press(bubble(page, "Hello")).locator("[data-action=edit]").tap()
     expect(page.locator("#editor-body")).to_be_focused()
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")  # breaks the line, as in the composer
+    page.keyboard.type("there")
+    expect(page.locator("#editor-body")).to_have_value("Hello\nthere")
     page.locator(".editor [data-action=cancel]").tap()
     expect(page.locator("#editor-body")).to_have_count(0)
     expect(page.locator("textarea:focus")).to_have_count(0)

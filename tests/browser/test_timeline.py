@@ -20,6 +20,37 @@ def height(page: Page, words: str) -> float:
     return box["height"]
 
 
+# Where the first and the last letter of a block are: px from its left side, and how wide it is.
+_LETTERS = """each => {
+    const box = each.getBoundingClientRect(), text = each.firstChild, range = document.createRange();
+    const places = [0, text.length - 1].map((at) => {
+        range.setStart(text, at);
+        range.setEnd(text, at + 1);
+        return range.getBoundingClientRect().left - box.left;
+    });
+    return [...places, box.width];
+}"""
+
+
+def test_each_paragraph_and_item_has_its_own_direction_and_print_has_no_skip_link(
+    visit: Visit, room: Room
+) -> None:
+    room.say(room.bob, "A first line that makes all of them wide\n\nשלום!\n\n- One\n- שתיים!")
+    page = visit(room.server, "Alice", javascript=False).goto(room.path)
+    message = page.locator(".message", has_text="A first line")
+    blocks = [*message.locator("p").all(), *message.locator("li").all()]
+    english, hebrew, one, two = (each.evaluate(_LETTERS) for each in blocks)
+    for first, last, _width in (english, one):
+        assert first < 2
+        assert first < last
+    for first, last, width in (hebrew, two):
+        assert first > width - 20  # at the right side, and the sentence mark at the other end
+        assert last < first
+    page.emulate_media(media="print")
+    expect(page.locator(".skip-link")).to_be_hidden()
+    expect(message).to_be_visible()
+
+
 def test_spoilers_and_long_messages_open_without_scripts(visit: Visit, room: Room) -> None:
     room.say(room.bob, "The butler is ||innocent|| after all")
     room.say(room.bob, LONG)
