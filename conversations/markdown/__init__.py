@@ -41,7 +41,9 @@ _LINES_MAX = EVENTS_MAX // 2  # each line causes at least two events
 QUICK_MS = 0.5
 _QUICK_LENGTH = 500
 _QUICK_MARKS = 30
-_COSTLY = re.compile(r"[-+*_~`<>&#@:|\[\]\\\n]")  # characters that can begin an element or a link
+_COSTLY = re.compile(
+    r"[-+*_~`<>&#@:|\[\]\\\n]|[wW]{3}\."
+)  # characters that can begin an element or a link
 
 _TAGS = {
     *("p", "br", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a", "h3"),

@@ -21,14 +21,22 @@ _OWN = re.compile("[\x02-\x06\x85]")
 _MARK_OR_GAP = re.compile("[\x04\x85]")
 _PLACE = re.compile(r"\x02(\d+)\x03")
 # An address ends before white space, quotation marks, brackets, full-width punctuation and characters that
-# change the text direction. Addresses that are the target of a Markdown link don't match. Both alternatives
-# begin with a literal character and check what is before it afterwards, because that makes searching fast.
+# change the text direction.
+_REST = (
+    r"[^\s<>\[\]`\"\\^{|}\x00-\x1f\u00ab\u00bb\u2018-\u201f\u2039\u203a\u3000-\u301f\uff01-\uff0f"
+    r"\uff1a-\uff20\uff3b-\uff3d\uff5b-\uff65\u061c\u200b-\u200f\u2026\u2028-\u202f\u2060-\u206f\ufeff]*"
+)
+# Targets of Markdown links don't match. All alternatives begin with a literal character and check what is
+# before it afterwards, because that makes searching fast.
 _URL = re.compile(
     r"<(?<!\]\(<)([hH][tT][tT][pP][sS]?://[^\s<>\x02-\x04]+)>"
     r"|([hH](?<!\]\([hH])(?<!\]\(<[hH])(?<![^\W_][hH])"
-    r"[tT][tT][pP][sS]?://(?:\[[0-9a-fA-F:.]+\]|[^\W_])"
-    r"[^\s<>\[\]`\"\\^{|}\x00-\x1f\u00ab\u00bb\u2018-\u201f\u2039\u203a\u3000-\u301f\uff01-\uff0f"
-    r"\uff1a-\uff20\uff3b-\uff3d\uff5b-\uff65\u061c\u200b-\u200f\u2026\u2028-\u202f\u2060-\u206f\ufeff]*)"
+    r"[tT][tT][pP][sS]?://(?:\[[0-9a-fA-F:.]+\]|[^\W_])" + _REST + ")"
+)
+# Host names that begin with "www.", but not within words and other addresses.
+_WWW = re.compile(
+    r"[wW](?<![\w@.:/=&?#%+~\\\-][wW])(?<!\]\([wW])(?<!\]\(<[wW])[wW]{2}\.(?=[^\W_])"
+    r"(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w@-])(?:(?<=\w)[:/?#]" + _REST + ")?"
 )
 _AFTER_URL = "?!.,:;'*_~"  # part of the sentence or of Markdown, not of the address
 _BEFORE_MAIL = re.compile(r".*[^\w.+-]", re.DOTALL)
@@ -81,10 +89,12 @@ class Source:
         if _OWN.search(body):
             body = _OWN.sub("\ufffd", body)
         self._links = 0
-        # (as written, without the "<" and ">" around it)
-        self._addresses: list[tuple[str, str]] = []
+        # (as written, without the "<" and ">" around it, the target of its link)
+        self._addresses: list[tuple[str, str, str]] = []
         if "://" in body:
             body = _URL.sub(self._set_apart, body)
+        if "www." in body.lower():
+            body = _WWW.sub(self._set_apart_www, body)
         if "]:" in body:
             body = _DEFINITION.sub(f"]{MARK}", body)
         if "&" in body:
@@ -112,8 +122,15 @@ class Source:
             written = inner
         else:
             written, rest = found[0], ""
-        self._addresses.append((written, inner))
-        return f"{OPEN}{len(self._addresses) - 1}{_CLOSE}{rest}"
+        return self._place_of(written, inner, inner) + rest
+
+    def _set_apart_www(self, found: re.Match[str]) -> str:
+        address = trimmed(found[0])
+        return self._place_of(address, address, f"http://{address}") + found[0][len(address) :]
+
+    def _place_of(self, written: str, address: str, target: str) -> str:
+        self._addresses.append((written, address, target))
+        return f"{OPEN}{len(self._addresses) - 1}{_CLOSE}"
 
     def is_kept(self, offset: int) -> bool:
         return offset in self._kept
@@ -144,10 +161,10 @@ class Source:
                 out.append(self._mails_linked(part, escaped))
                 shown.append(part)
                 continue
-            written, address = self._addresses[int(part)]
+            written, address, target = self._addresses[int(part)]
             is_link = self.may_link()
             seen = address if is_link else written
-            out.append(anchor(address, escape(seen)) if is_link else escape(seen))
+            out.append(anchor(target, escape(seen)) if is_link else escape(seen))
             shown.append(seen)
         return "".join(out), "".join(shown), _PLACE.sub("\n", words)
 

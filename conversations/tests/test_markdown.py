@@ -43,6 +43,76 @@ def test_common_markdown_is_rendered(body, expected):
     assert render(body) == expected
 
 
+# Where Markdown is easily got wrong: what CommonMark and GitHub Flavored Markdown say.
+SPECIFIED = [
+    ('a*"b"*', "a*&quot;b&quot;*"),
+    ("5*6*78", "5<em>6</em>78"),
+    ("пристаням_стремятся_", "пристаням_стремятся_"),
+    ("a_b_c", "a_b_c"),
+    ("_(a)_.", "<em>(a)</em>."),
+    ("* a *", None),
+    ("**a**b", "<strong>a</strong>b"),
+    ("__a__b", "__a__b"),
+    ("*a **b** c*", "<em>a <strong>b</strong> c</em>"),
+    ("***a** b*", "<em><strong>a</strong> b</em>"),
+    ("***a* b**", "<strong><em>a</em> b</strong>"),
+    ("*a**b*", "<em>a**b</em>"),
+    ("**a*", "*<em>a</em>"),
+    ("*a**", "<em>a</em>*"),
+    ("*a _b* c_", "<em>a _b</em> c_"),
+    ("*a`*`", "*a<code>*</code>"),
+    ("``a`b``", "<code>a`b</code>"),
+    ("` a `", "<code>a</code>"),
+    ("`a  b`", "<code>a  b</code>"),
+    ("`a\\`b`", "<code>a\\</code>b`"),
+    ("```a``", "```a``"),
+    ("\\*a\\*", "*a*"),
+    ("\\\\*a*", "\\<em>a</em>"),
+    ("[a](<https://b.example/c d>)", '<a href="https://b.example/c%20d">a</a>'),
+    ('[a](https://b.example "t")', '<a href="https://b.example">a</a>'),
+    ("[a] (https://b.example)", '[a] (<a href="https://b.example">https://b.example</a>)'),
+    ("[a [b]](https://c.example)", '<a href="https://c.example">a [b]</a>'),
+    ("~~a ~b~~", "<s>a ~b</s>"),
+    ("~~a\n\nb~~", None),
+    ("a  \nb", "a  <br>\nb"),  # white space at the end of a line is not visible
+    ("a\\\nb", "a<br>\nb"),
+]
+
+
+@pytest.mark.parametrize(("body", "inside"), SPECIFIED)
+def test_inline_markdown_is_as_specified(body, inside):
+    found = render(body).replace(f' rel="{REL}"', "").replace("&quot;", '"')
+    if inside is None:  # nothing in it is markup
+        assert not re.search("<(?:em|s|strong)>", found)
+    else:
+        assert found == f"<p>{inside}</p>".replace("&quot;", '"')
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("- a\n\n  b", "<ul>\n<li><p>a</p>\n<p>b</p>\n</li>\n</ul>"),
+        ("- a\n - b\n  - c", "<ul>\n<li>a</li>\n<li>b</li>\n<li>c</li>\n</ul>"),
+        ("- a\n  - b", "<ul>\n<li>a<ul>\n<li>b</li>\n</ul>\n</li>\n</ul>"),
+        ("- a\n+ b", "<ul>\n<li>a</li>\n</ul>\n<ul>\n<li>b</li>\n</ul>"),
+        ("a\n1. b", "<p>a</p>\n<ol>\n<li>b</li>\n</ol>"),
+        ("a\n2. b", "<p>a<br>\n2. b</p>"),
+        ("> a\nb", "<blockquote>\n<p>a<br>\nb</p>\n</blockquote>"),
+        ("> a\n\nb", "<blockquote>\n<p>a</p>\n</blockquote>\n<p>b</p>"),
+        ("> - a\n> - b", "<blockquote>\n<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n</blockquote>"),
+        ("    a\n    b", CODE.format("a\nb")),
+        ("a\n    b", "<p>a<br>\nb</p>"),
+        ("~~~\na\n```\n~~~", CODE.format("a\n```\n")),
+        ("```\na", CODE.format("a")),
+        ("####### a", "<p>####### a</p>"),
+        ("## a ## b", "<h3>a ## b</h3>"),
+        ("| a |\n| - | - |", "<p>| a |<br>\n| - | - |</p>"),
+    ],
+)
+def test_blocks_are_as_specified(body, expected):
+    assert render(body) == expected
+
+
 @pytest.mark.parametrize(
     ("body", "href"),
     [
@@ -56,7 +126,18 @@ def test_links_are_rendered_with_rel(body, href):
     assert f'<a href="{href}" rel="noopener noreferrer nofollow ugc">' in render(body)
 
 
-@pytest.mark.parametrize("body", ["example.org", "www.example.org", "file.py", "1.2.3.4", "a.b"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "example.org",
+        "awww.example.org",
+        "www.example",
+        "[x](www.example.org)",
+        "file.py",
+        "1.2.3.4",
+        "a.b",
+    ],
+)
 def test_bare_domains_are_not_linked(body):
     assert "<a" not in render(body)
 
@@ -375,6 +456,15 @@ def test_backslash_escapes_markup_outside_paths():
         ("(me@example.org).", ["mailto:me@example.org"]),
         ("mailto:me@example.org", ["mailto:me@example.org"]),
         ("[a](https://a.example/_b_(c))", ["https://a.example/_b_(c)"]),
+        ("see www.example.org/a_(b).", ["http://www.example.org/a_(b)"]),
+        ("(WWW.example.org:8080)", ["http://WWW.example.org:8080"]),
+        ("„www.münchen.de“", ["http://www.münchen.de"]),
+        ("**www.example.org**", ["http://www.example.org"]),
+        ("https://www.example.org/www.b.example", ["https://www.example.org/www.b.example"]),
+        ("me@www.example.org", ["mailto:me@www.example.org"]),
+        ("www.example.org@b.example", ["mailto:www.example.org@b.example"]),
+        ("C:\\www.example.org", []),
+        ("`www.example.org`", []),
         ("https://", []),
         ("`https://example.org`", []),
         ("me@example", []),
@@ -400,8 +490,7 @@ PIECES = [
     "[", "]", "(", ")", "](", "![", "[a](", "[a](https://x)", "[a]: ", "*", "**", "_", "~~",
     "*a_", "**a**", "`", "``", "`a``b ", "\n", "\n\n", "> ", ">", "- ", "+ ", "1. ", "1986. ",
     "10.\n", "    ", "\t", "```\n", "~~~\n", "#", "# a", "---", "===\n", "\\", "\\_", "\\\n", "&",
-    "&amp;", "<", "<a ", "<https://", "http://[", "https://a ", "https://))", "https://x/(",
-    "a@b.cc ", "a@", "@", "mailto:", "a", "ä", "😀", " ", "|", "!", ".", "- a\n  - b\n",
+    "&amp;", "<", "<a ", "<https://", "http://[", "https://a ", "https://))", "https://x/(", "www.a.bc ", "www.a.", "www.", "a@b.cc ", "a@", "@", "mailto:", "a", "ä", "😀", " ", "|", "!", ".", "- a\n  - b\n",
     "\n> -\nb", "\n> -\n[a]: ", "\n- ", "\n> > a", "\n# a",
 ]  # fmt: skip
 BEST_OF = 7
