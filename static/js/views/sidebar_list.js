@@ -33,7 +33,8 @@ export class SidebarList {
     this.#conversationList = conversationList;
     this.#drafts = new Drafts(scope);
     this.#me = me;
-    this.#times = new Times({ zone: me.time_zone, language: document.documentElement.lang });
+    const { lang: language } = document.documentElement;
+    this.#times = new Times({ zone: me.time_zone, cycle: me.hour_cycle, language });
     this.#list = document.getElementById("conversations");
     this.#today = this.#times.dayKey(Date.now());
   }
