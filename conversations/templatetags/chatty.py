@@ -38,7 +38,7 @@ from conversations.web import (
 )
 from conversations.web.avatars import avatar_of, initials, tile_of
 from conversations.web.script_plurals import Plurals
-from conversations.web.sidebar import FILTERS, SidebarItem
+from conversations.web.sidebar import FILTERS, Sidebar, SidebarItem
 from conversations.web.timeline import Entry
 from conversations.wire import ConversationOut
 
@@ -255,9 +255,9 @@ def badge(
 
 
 @register.simple_tag
-def list_filters() -> list[tuple[str, str]]:
-    """What the list of conversations can be reduced to: (name, label)."""
-    return [(name, str(label)) for name, label in FILTERS.items()]
+def list_filters(shown: Sidebar) -> list[tuple[str, str, int | None]]:
+    """What the list of conversations can be reduced to: (name, label, number, or None if it has none)."""
+    return [(name, str(label), shown.numbers.get(name)) for name, label in FILTERS.items()]
 
 
 @register.simple_tag

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +18,7 @@ from conversations import actions, queries
 from conversations.models import Conversation, Membership, Message
 from conversations.tests.helpers import say
 from conversations.web.sidebar import FOLDS_COOKIE, Sidebar, read_folds, sidebar_items
+from tests.html import parse, words
 
 
 def last_of(user: User, conversation: Conversation) -> Any:
@@ -30,6 +31,52 @@ def shown(user: User, **options: Any) -> Sidebar:
     rows = queries.sidebar(user)
     items = sidebar_items(rows, reader=user, current=options.pop("current", None), online=())
     return Sidebar(items, more=False, folds=options)
+
+
+def sections(client: Client, address: str = "/?list", **headers: str) -> dict[str, list[str]]:
+    """Section -> names of its rows, in the page."""
+    page = parse(client.get(address, headers=headers))
+    return {
+        str(section["data-section"]): [words(name) for name in section.select(".row__name")]
+        for section in page.select("#conversations .section")
+    }
+
+
+def test_groups_and_direct_messages_are_one_section_on_a_phone(client, alice, bob, pair):
+    direct = actions.open_direct(alice, bob.pk)
+    say(bob, direct, "Hello")
+    client.force_login(alice)
+    apart = {"conversations": ["Garden"], "direct": ["Bob"]}
+    merged = {"conversations": ["Bob", "Garden"], "direct": []}
+    others = {"favourites": [], "archive": []}
+    assert sections(client) == apart | others
+    assert sections(client, **{"Sec-CH-UA-Mobile": "?1"}) == merged | others
+    client.cookies[FOLDS_COOKIE] = "archive.1-narrow.1"  # scripts know better
+    assert sections(client) == merged | others
+    client.cookies[FOLDS_COOKIE] = "narrow.0"
+    assert sections(client, **{"Sec-CH-UA-Mobile": "?1"}) == apart | others
+
+
+def test_filters_say_how_many_conversations_they_show(client, alice, bob, pair):
+    say(bob, pair, "Hello @Alice")
+    say(bob, actions.open_direct(alice, bob.pk), "Hello")
+    client.force_login(alice)
+    page = parse(client.get("/?list"))
+    assert [words(each) for each in page.select(".filters a")] == [
+        "All",
+        "Unread 2",
+        "Mentions 1",
+        "Direct",
+    ]
+
+    Membership.objects.filter(user=alice).update(last_read_seq=99)
+    page = parse(client.get("/?list"))
+    assert [words(each) for each in page.select(".filters a")] == [
+        "All",
+        "Unread",
+        "Mentions",
+        "Direct",
+    ]
 
 
 def previews(user: User) -> dict[str, list[tuple[str, str, str]]]:

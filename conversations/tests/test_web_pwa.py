@@ -24,8 +24,10 @@ once = pytest.mark.once
 
 
 @pytest.fixture
-def stranger(db) -> Client:
-    installation.installation_settings()  # every page needs the name, which is read once a second
+def stranger(db, monkeypatch) -> Client:
+    # Every page needs the name of the installation, which is read once a second.
+    monkeypatch.setattr(installation, "KEEP_SECONDS", 60)
+    installation.installation_settings()
     return Client()
 
 

@@ -20,7 +20,7 @@ from chatty.assets.build import build_id
 from conversations import limits, queries
 from conversations.realtime.presence import online_users
 from conversations.web.page_data import Me, OpenConversation, PageData, PageLimits, Urls
-from conversations.web.sidebar import FILTERS, Sidebar, read_folds, sidebar_items
+from conversations.web.sidebar import FILTERS, Sidebar, is_narrow, read_folds, sidebar_items
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
@@ -63,6 +63,7 @@ def get_sidebar(request: HttpRequest) -> Sidebar:
             rows=sidebar_items(found, reader=user, current=current, online=online),
             more=len(found) == limit < limits.CONVERSATIONS_MAX,
             folds=read_folds(request),
+            is_narrow=is_narrow(request),
         )
         request._sidebar = kept  # type: ignore[attr-defined]
     return kept

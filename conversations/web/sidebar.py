@@ -37,7 +37,8 @@ FILTERS = {
     "mentions": pgettext_lazy("conversations", "Mentions"),
     "direct": pgettext_lazy("conversations", "Direct"),
 }
-# The sections that the reader has folded or unfolded, as "archive.1-direct.0" (views/sidebar.js).
+# The sections that the reader has folded or unfolded, and whether the list is narrow, as
+# "archive.1-direct.0-narrow.1" (views/fold_cookie.js).
 FOLDS_COOKIE = "sections"
 
 
@@ -192,13 +193,23 @@ class Sidebar:
     rows: list[SidebarItem]
     more: bool
     folds: dict[str, bool]
+    is_narrow: bool = False
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """How many conversations each filter would show."""
+        return {
+            "unread": sum(bool(row.conversation.unread) for row in self.rows),
+            "mentions": sum(bool(row.conversation.mentions) for row in self.rows),
+        }
 
     @property
     def sections(self) -> list[Section]:
         """All sections, also those without rows, which scripts fill."""
         rows: dict[str, list[SidebarItem]] = {name: [] for name in _TITLES}
         for row in sorted(self.rows, key=attrgetter("order")):
-            rows[row.section].append(row)
+            is_merged = self.is_narrow and row.section == DIRECT
+            rows[GROUPS if is_merged else row.section].append(row)
         return [
             Section(name, str(title), rows[name], self._is_open(name, rows[name]))
             for name, title in _TITLES.items()
@@ -207,6 +218,13 @@ class Sidebar:
     def _is_open(self, section: str, rows: list[SidebarItem]) -> bool:
         is_default = section != ARCHIVE or any(row.is_current for row in rows)
         return self.folds.get(section, is_default)
+
+
+def is_narrow(request: HttpRequest) -> bool:
+    """Whether the list is probably as narrow as on a phone, where groups and direct messages are one section:
+    as scripts have noted (sidebar_list.js), or else by what the browser says about the device."""
+    noted = read_folds(request).get("narrow")
+    return request.headers.get("Sec-CH-UA-Mobile") == "?1" if noted is None else noted
 
 
 def read_folds(request: HttpRequest) -> dict[str, bool]:

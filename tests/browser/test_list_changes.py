@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import DESKTOP, PHONE, Visit
 from tests.browser.rooms import Persons, Room, bubble, enter
 
 POLLED = 20_000  # ms until a change is in the list without a socket
@@ -184,6 +184,37 @@ def test_filter_shows_only_what_is_unread(visit: Visit, room: Room, other: Room)
     expect(row_of(page, other)).to_be_visible()
     chip.click()
     expect(chip).not_to_have_attribute("aria-current", "true")
+
+
+def test_list_on_a_phone_is_one_section_by_time_with_numbers_and_tabs(
+    visit: Visit, room: Room
+) -> None:
+    person = room.say(room.alice, "Hello")["author"]["id"]
+    status, direct = room.bob.call("POST", "/api/conversations/direct/", {"user": person})
+    assert status < 300
+    room.alice.call(
+        "POST", f"/api/conversations/{direct['id']}/messages/", {"key": "a", "body": "Later"}
+    )
+    visitor = visit(room.server, "Bob", phone=True)
+    page = visitor.goto("/?list")
+    names = page.locator("#conversations > [data-section=conversations] .row__name")
+    expect(names.first).to_have_text("Alice")
+    unread = page.locator(".filters [data-filter-name=unread]")
+    before = int(unread.inner_text().split()[1])
+    room.say(room.alice, "And later")
+    expect(names.first).not_to_have_text("Alice")
+    expect(page.locator("#conversations > [data-section=direct]")).to_be_hidden()
+    expect(unread).to_have_text(re.compile(f"Unread +{before}$"))
+    page.set_viewport_size(DESKTOP)
+    expect(page.locator("#conversations > [data-section=direct] .row__name").first).to_have_text(
+        "Alice"
+    )
+    page.set_viewport_size(PHONE)
+    expect(page.locator("#conversations > [data-section=direct]")).to_be_hidden()
+    page.reload()
+    expect(page.locator("#sidebar")).to_have_attribute("data-narrow", "")
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="You").tap()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
 def test_card_opens_beside_the_conversation(visit: Visit, room: Room) -> None:

@@ -5,7 +5,7 @@ import { t } from "chatty/views/i18n.js";
 
 const FOLLOWING = 4; // Node.DOCUMENT_POSITION_FOLLOWING
 
-/** `row`: of the message. `entry`: of the outbox. `locked`: see Composer.lock(). */
+/** `row`: of the message. `entry`: of the chat.outbox. `locked`: see Composer.lock(). */
 export function showFailure(row, { key, failure }, locked) {
   if (row.dataset.state !== "failed") return; // tried again in the meantime
   // If the page must be reloaded instead, the server's error is shown.
@@ -22,15 +22,15 @@ export function showFailure(row, { key, failure }, locked) {
   }
 }
 
-/** `press`: one of these buttons. The rest: from message_actions.js. */
-export async function doWithFailed(row, { dataset }, { outbox, timeline, composer, quoteOf }) {
+/** `actions`: MessageActions. The third one is one of these buttons. */
+export async function doWithFailed(actions, row, { dataset }, [chat, timeline, composer]) {
   const { action, key } = dataset;
-  if (action === "retry") return outbox.retry(key);
+  if (action === "retry") return chat.outbox.retry(key);
   // The focus moves to the message before it, not to the composer: a phone would show its keyboard.
   const before = timeline.rows().findLast((each) => each.compareDocumentPosition(row) & FOLLOWING);
   const box = row.closest(".timeline");
-  const record = await outbox.discard(key);
+  const record = await chat.outbox.discard(key);
   if (action === "discard") (before ?? box).focus({ preventScroll: true });
-  else if (record) composer.amend(record, record.reply_to && quoteOf(record.reply_to));
+  else if (record) composer.amend(record, record.reply_to && actions.quoted(record.reply_to));
   return undefined;
 }

@@ -65,8 +65,8 @@ export class Keyboard {
       row.tabIndex = tabIndex;
       for (const press of row.querySelectorAll("a, button, input, pre, .table")) {
         // Names are not shown in messages that continue a group: the first one has it.
-        const isHidden = press.matches(".message--continued .message__author");
-        if (!press.closest(".editor")) press.tabIndex = isHidden ? -1 : tabIndex;
+        if (press.matches(".message--continued .message__author")) press.tabIndex = -1;
+        else if (!press.closest(".editor")) press.tabIndex = tabIndex;
       }
     }
   }

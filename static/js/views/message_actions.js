@@ -122,11 +122,11 @@ export class MessageActions {
   }
 
   reply(row) {
-    this.#composer.replyTo(this.#quoted(idOf(row)));
+    this.#composer.replyTo(this.quoted(idOf(row)));
   }
 
   /** What the composer shows of a quoted message. */
-  #quoted(id) {
+  quoted(id) {
     const { author, excerpt } = this.#chat.store.quoteOf(id) ?? {};
     return { id, author: author?.name ?? "", excerpt: excerpt ?? "" };
   }
@@ -228,12 +228,7 @@ export class MessageActions {
   /** What the reader chose to do with a failed message. */
   async failed(row, press) {
     const { doWithFailed } = await view("failed_message", { isAwaited: true });
-    await doWithFailed(row, press, {
-      outbox: this.#chat.outbox,
-      timeline: this.#timeline,
-      composer: this.#composer,
-      quoteOf: (id) => this.#quoted(id),
-    });
+    await doWithFailed(this, row, press, [this.#chat, this.#timeline, this.#composer]);
   }
 }
 

@@ -34,6 +34,10 @@ class Sidebar {
       if (/typing|person/.test(frame.type)) this.#pass(frame.type, frame);
     });
     this.#page.on("shown", () => this.#pass("setCurrent"));
+    // On a phone, it has fewer sections. The server often knows that.
+    const narrow = matchMedia("(width <= 43.75em)");
+    narrow.onchange = () => this.#pass("arrange");
+    if (narrow.matches !== "narrow" in this.#element.dataset) this.#pass("arrange");
     if (new Drafts(scope).size) this.#pass("showDrafts");
     const on = (type, work, passive) => this.#element.addEventListener(type, work, { passive });
     on("click", (event) => hasModifier(event) || this.#use(closest(event, CONTROLS), event));

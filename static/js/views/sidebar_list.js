@@ -6,11 +6,13 @@ import { Drafts } from "chatty/chat/drafts.js";
 import { noteOpened } from "chatty/lib/recent.js";
 import { Times } from "chatty/lib/times.js";
 import { fill, fromTemplate, part, setText, slot } from "chatty/views/dom.js";
+import { note } from "chatty/views/fold_cookie.js";
 import { showBadge } from "chatty/views/conversation_badge.js";
 import { noticeText, t } from "chatty/views/i18n.js";
 
 const TYPING_FADES = 5_000; // ms after the last `typing` frame
 const AGING = 60_000; // ms between two looks at whether times are of yesterday now
+const NUMBERED = { unread: ".row--unread", mentions: ".row--mentioned" };
 const MEMBERS_CHANGED = ["added", "joined", "left", "removed"];
 
 export class SidebarList {
@@ -25,6 +27,7 @@ export class SidebarList {
   #typing = new Map(); // id -> Map(user id -> {name, timer})
   #drafted = new Set(); // ids of rows that show a draft
   #today;
+  #narrow = matchMedia("(width <= 43.75em)"); // as in static/css/components/sidebar_rows.css
 
   /** @param {{ conversationList: any, me: any, scope?: string, data?: any }} page */
   constructor(page) {
@@ -60,6 +63,12 @@ export class SidebarList {
     this.showDrafts();
   }
 
+  /** The window is narrow now, or not any more: groups and direct messages are one section, or two. */
+  arrange() {
+    note("narrow", this.#narrow.matches);
+    for (const id of this.#conversationList.ids()) this.update({ id });
+  }
+
   // Changes
 
   update({ id }) {
@@ -73,6 +82,7 @@ export class SidebarList {
     this.#showStatus(row, data);
     this.#showLast(row, data);
     this.#place(row, data);
+    this.#showNumbers();
     if (id === this.#current) showToggles(data);
   }
 
@@ -81,6 +91,7 @@ export class SidebarList {
     const section = row?.closest("details");
     row?.remove();
     if (section) hideIfEmpty(section);
+    this.#showNumbers();
   }
 
   /** `messages`: those that have changed, of any age. */
@@ -225,15 +236,25 @@ export class SidebarList {
     return new Intl.DateTimeFormat(language, options).format(new Date(`${y}-${m}-${d}`));
   }
 
+  /** How many conversations the filters would show. */
+  #showNumbers() {
+    for (const place of document.querySelectorAll('.filters [data-slot="number"]')) {
+      const row = NUMBERED[place.parentElement.dataset.filterName];
+      setText(place, String(this.#list?.querySelectorAll(row).length || ""));
+    }
+  }
+
   /** Put a row where it belongs. If it contains the focus, keep it. */
   #place(row, data) {
-    const section = this.#list.querySelector(`[data-section="${sectionOf(data)}"]`);
+    const own = sectionOf(data);
+    const name = this.#narrow.matches && own === "direct" ? "conversations" : own;
+    const section = this.#list.querySelector(`[data-section="${name}"]`);
     const rows = section.querySelector("ul");
     const before = row.closest("details");
-    const own = this.#orderOf(data);
+    const order = this.#orderOf(data);
     const next = [...rows.children].find((each) => {
       const id = Number(each.dataset.conversation);
-      return each !== row && isBefore(own, this.#orderOf(this.#conversationList.get(id) ?? { id }));
+      return each !== row && isBefore(order, this.#orderOf(this.#conversationList.get(id) ?? { id }));
     });
     if (row.parentElement !== rows || row.nextElementSibling !== (next ?? null)) {
       const active = /** @type {HTMLElement} */ (document.activeElement);
