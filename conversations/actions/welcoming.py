@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.db.models import Count
 from django.dispatch import receiver
 from django.utils.translation import gettext_lazy as _
 
@@ -28,6 +29,13 @@ def set_welcome(conversation_id: int | None) -> None:
 def welcome_choices() -> list[Conversation]:
     """Return the public conversations that new people could join, the first ones by name."""
     return list(_choices().order_by("name", "pk")[:200])
+
+
+def suggested_welcome() -> int | None:
+    """Return the public conversation that most people are in, to be offered where none was ever chosen. New
+    people don't join it before an administrator agrees."""
+    most = _choices().annotate(people=Count("memberships")).order_by("-people", "pk").first()
+    return None if most is None else most.pk
 
 
 def _choices() -> Any:

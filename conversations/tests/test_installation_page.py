@@ -101,6 +101,23 @@ def test_only_what_was_changed_on_the_page_is_saved(root, open_group):
     assert InstallationSettings.objects.get().name == ""
 
 
+def test_conversation_for_new_people_is_offered_once_and_never_chosen_without_asking(
+    root, alice, bob, open_group
+):
+    """As after an upgrade: there are conversations, and no one was asked yet."""
+    busy = actions.create_conversation(alice, name="Busy", access="open")
+    actions.join(bob, busy.pk)
+    page = root.get(PAGE)
+    assert one(page, "select[name=conversation] option[selected]")["value"] == str(busy.pk)
+    assert not Instance.objects.filter(welcome__isnull=False).exists()
+    root.post(PAGE, {**FORM, "conversation": busy.pk})
+    assert Instance.objects.get().welcome_id == busy.pk
+    root.post(PAGE, FORM)  # none
+    installation.forget()
+    assert one(root.get(PAGE), "select[name=conversation] option[selected]")["value"] == ""
+    assert Instance.objects.get().welcome_id is None
+
+
 def test_environment_wins_and_is_shown_as_fixed(root, settings):
     settings.SIGN_UP, settings.CUSTOM_EMOJI = "closed", "everyone"
     page = root.get(PAGE)

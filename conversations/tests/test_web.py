@@ -374,7 +374,7 @@ def test_home_redirects_to_the_latest_conversation(browser, group, alice, say):
     assert browser(alice).get("/").headers["Location"] == url("conversation", group.pk)
 
 
-def test_home_is_the_list_on_phones(browser, group, open_group, alice):
+def test_home_is_the_phones(browser, group, open_group, alice):
     phone = "Mozilla/5.0 (iPhone) AppleWebKit/605.1.15 Mobile/15E148 Mobi"
     response = browser(alice).get("/", headers={"user-agent": phone})
     assert response.status_code == 200

@@ -83,6 +83,8 @@ def installation(request: HttpRequest) -> HttpResponse:
     _require_administrator(request)
     row = installation_settings()
     welcome_id = Instance.objects.filter(pk=1).values_list("welcome_id", flat=True).first()
+    if not is_set_up():  # the first time, also after an upgrade
+        welcome_id = welcome_id or actions.suggested_welcome()
     initial = {
         "name": row.name,
         "welcome": row.welcome,
