@@ -38,7 +38,7 @@ FILTERS = {
     "direct": pgettext_lazy("conversations", "Direct"),
 }
 # The sections that the reader has folded or unfolded, and whether the list is narrow, as
-# "archive.1-direct.0-narrow.1" (views/fold_cookie.js).
+# "archive.1-direct.0-narrow.1" (views/sidebar_controls.js).
 FOLDS_COOKIE = "sections"
 
 

@@ -213,7 +213,11 @@ def test_list_on_a_phone_is_one_section_by_time_with_numbers_and_tabs(
     expect(page.locator("#conversations > [data-section=direct]")).to_be_hidden()
     page.reload()
     expect(page.locator("#sidebar")).to_have_attribute("data-narrow", "")
-    page.get_by_role("navigation", name="Main").get_by_role("link", name="You").tap()
+    page.locator("#conversations .row__link").first.tap()
+    tabs = page.get_by_role("navigation", name="Main")
+    expect(tabs).to_be_hidden()
+    page.locator(".topbar__back").tap()
+    tabs.get_by_role("link", name="You").tap()
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
 

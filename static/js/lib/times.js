@@ -41,15 +41,15 @@ export class Times {
 
   /** "15:38" or "3:38 pm" in every language, as the server formats it. */
   clock(moment) {
-    const options = { hour: "numeric", minute: "2-digit" };
+    const options = { hour: "numeric", minute: "2-digit", hourCycle: this.#cycle };
     const text = this.#format("clock", "en-US", options).format(new Date(moment));
     return text.replace(/\s/, " ").toLowerCase(); // some browsers write a narrow space before "PM"
   }
 
-  /** "23 November 2026 at 15:38", for titles. */
+  /** "23 November 2026, 15:38", as the server formats it. */
   full(moment) {
-    const options = { dateStyle: "long", timeStyle: "short" };
-    return this.#format("full", this.#language, options).format(new Date(moment));
+    const date = this.#format("date", this.#language, { dateStyle: "long" }).format(new Date(moment));
+    return `${date}, ${this.clock(moment)}`;
   }
 
   /** True if a message at `moment` can be grouped with one at `before`. */
@@ -59,8 +59,7 @@ export class Times {
 
   #format(name, language, options) {
     if (!this.#formats.has(name)) {
-      const reader = { timeZone: this.#zone, hourCycle: this.#cycle };
-      this.#formats.set(name, new Intl.DateTimeFormat(language, { ...options, ...reader }));
+      this.#formats.set(name, new Intl.DateTimeFormat(language, { ...options, timeZone: this.#zone }));
     }
     return this.#formats.get(name);
   }

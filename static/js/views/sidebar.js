@@ -36,8 +36,9 @@ class Sidebar {
     this.#page.on("shown", () => this.#pass("setCurrent"));
     // On a phone, it has fewer sections. The server often knows that.
     const narrow = matchMedia("(width <= 43.75em)");
-    narrow.onchange = () => this.#pass("arrange");
-    if (narrow.matches !== "narrow" in this.#element.dataset) this.#pass("arrange");
+    const arrange = () => this.#pass("arrange", narrow.matches);
+    narrow.onchange = arrange;
+    if (narrow.matches !== "narrow" in this.#element.dataset) arrange();
     if (new Drafts(scope).size) this.#pass("showDrafts");
     const on = (type, work, passive) => this.#element.addEventListener(type, work, { passive });
     on("click", (event) => hasModifier(event) || this.#use(closest(event, CONTROLS), event));

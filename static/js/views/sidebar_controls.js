@@ -1,11 +1,12 @@
 // What people do with the list of conversations: filter it, fold its sections, open the menu of a row. Also the star and
 // the bell at the top of a conversation.
 
-import { note } from "chatty/views/fold_cookie.js";
 import { setFavourite, setLevel } from "chatty/views/own_settings.js";
 import { openMenu } from "chatty/views/row_menu.js";
 import { t } from "chatty/views/i18n.js";
 import { toast } from "chatty/views/toast.js";
+
+const KEPT = 31_536_000; // s: lifetime of the cookie
 
 /** @param {import("chatty/views/page.js").Page} page */
 export function use(control, event, page) {
@@ -30,7 +31,19 @@ function filter({ dataset: { filterName: name } }) {
 function rememberFold({ dataset, open }, event) {
   // While the event is dispatched, the browser has not folded or unfolded it yet.
   const isOpen = event.eventPhase === Event.NONE ? open : !open;
-  note(dataset.section, isOpen);
+  noteInCookie(dataset.section, isOpen);
+}
+
+/**
+ * For the server, which then draws the list as it is here: conversations/web/sidebar.py. `name`: of a section, or
+ * "narrow".
+ */
+export function noteInCookie(name, isOn) {
+  const cookie = /(?:^|; )sections=([\w.-]*)/.exec(document.cookie)?.[1] ?? "";
+  const others = cookie.split("-").filter((each) => each && !each.startsWith(`${name}.`));
+  const all = [...others, `${name}.${isOn ? 1 : 0}`].join("-");
+  // biome-ignore lint/suspicious/noDocumentCookie: not every browser has the Cookie Store API.
+  document.cookie = `sections=${all}; path=/; max-age=${KEPT}; samesite=lax`;
 }
 
 /** Of the open conversation. The list shows what it is now (sidebar_list.js). */

@@ -5,14 +5,12 @@ import { levelOf, notifiableCount } from "chatty/chat/conversation_list.js";
 import { Drafts } from "chatty/chat/drafts.js";
 import { noteOpened } from "chatty/lib/recent.js";
 import { Times } from "chatty/lib/times.js";
-import { fill, fromTemplate, part, setText, slot } from "chatty/views/dom.js";
-import { note } from "chatty/views/fold_cookie.js";
+import { fill, fromTemplate, part, setText, slot, view } from "chatty/views/dom.js";
 import { showBadge } from "chatty/views/conversation_badge.js";
 import { noticeText, t } from "chatty/views/i18n.js";
 
 const TYPING_FADES = 5_000; // ms after the last `typing` frame
 const AGING = 60_000; // ms between two looks at whether times are of yesterday now
-const NUMBERED = { unread: ".row--unread", mentions: ".row--mentioned" };
 const MEMBERS_CHANGED = ["added", "joined", "left", "removed"];
 
 export class SidebarList {
@@ -27,7 +25,6 @@ export class SidebarList {
   #typing = new Map(); // id -> Map(user id -> {name, timer})
   #drafted = new Set(); // ids of rows that show a draft
   #today;
-  #narrow = matchMedia("(width <= 43.75em)"); // as in static/css/components/sidebar_rows.css
 
   /** @param {{ conversationList: any, me: any, scope?: string, data?: any }} page */
   constructor(page) {
@@ -64,8 +61,9 @@ export class SidebarList {
   }
 
   /** The window is narrow now, or not any more: groups and direct messages are one section, or two. */
-  arrange() {
-    note("narrow", this.#narrow.matches);
+  arrange(isNarrow) {
+    document.getElementById("sidebar").toggleAttribute("data-narrow", isNarrow);
+    view("sidebar_controls").then(({ noteInCookie }) => noteInCookie("narrow", isNarrow));
     for (const id of this.#conversationList.ids()) this.update({ id });
   }
 
@@ -238,16 +236,16 @@ export class SidebarList {
 
   /** How many conversations the filters would show. */
   #showNumbers() {
-    for (const place of document.querySelectorAll('.filters [data-slot="number"]')) {
-      const row = NUMBERED[place.parentElement.dataset.filterName];
-      setText(place, String(this.#list?.querySelectorAll(row).length || ""));
+    for (const place of document.querySelectorAll("[data-counts]")) {
+      const { counts } = /** @type {HTMLElement} */ (place).dataset;
+      setText(place, String(this.#list?.querySelectorAll(counts).length || ""));
     }
   }
 
   /** Put a row where it belongs. If it contains the focus, keep it. */
   #place(row, data) {
     const own = sectionOf(data);
-    const name = this.#narrow.matches && own === "direct" ? "conversations" : own;
+    const name = own === "direct" && this.#list.closest("[data-narrow]") ? "conversations" : own;
     const section = this.#list.querySelector(`[data-section="${name}"]`);
     const rows = section.querySelector("ul");
     const before = row.closest("details");
