@@ -147,7 +147,7 @@ GROUPS = (
                 description="The sender of emails. The mail server has to allow this address. Without a "
                 "name, the sender is named after the installation.",
                 default_note="`chatty@HOST`, with the host of `PUBLIC_URL`",
-                example="Chatty <chatty@example.org>",
+                example="chatty@example.org",
             ),
         ),
     ),
