@@ -237,7 +237,7 @@ def list_keys(page: Page) -> None:
 def mention_someone(page: Page) -> None:
     page.locator("#composer-body").fill("")
     page.locator("#composer-body").press_sequentially("Who is in, @")
-    page.locator("#suggestions > *").first.wait_for()
+    page.locator(".suggestions > *").first.wait_for()
 
 
 STATES: dict[str, Callable[[Page], None]] = {

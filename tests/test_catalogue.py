@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from gettext import GNUTranslations
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,16 @@ def _bare_words(path: Path) -> list[str]:
     return [
         text.strip() for text in spoken if re.search(r"[^\W\d_]{2}", text.replace("Chatty", ""))
     ]
+
+
+@pytest.mark.parametrize("path", catalogue.catalogues(), ids=catalogue.language)
+def test_no_translation_has_a_former_one_beside_it(path):
+    """Then it would be about twice as long as the original."""
+    translations = GNUTranslations(path.with_suffix(".mo").open("rb"))
+    known = {msgid: text for msgid, text in translations._catalog.items() if isinstance(msgid, str)}
+    assert len(known) > 500
+    long = {msgid: text for msgid, text in known.items() if len(text) > 1.7 * len(msgid) + 25}
+    assert [text for msgid, text in long.items() if msgid] == []
 
 
 def test_error_messages_follow_the_active_language():

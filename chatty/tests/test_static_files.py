@@ -176,6 +176,17 @@ def test_bundled_style_sheets_are_one_link(collected, monkeypatch):
     assert core_styles() == f'<link rel="stylesheet" href="{collected.url(CORE_STYLES)}">'
 
 
+def test_fonts_with_emoji_come_first_and_only_for_emoji():
+    """Some fonts of letters have black outlines of them."""
+    folder = Path(settings.BASE_DIR) / "static/css"
+    (families,) = re.findall(r"--font:\s*([^;]+);", (folder / "tokens.css").read_text())
+    assert families.split(",")[0].strip() == '"Emoji"'
+    face = (folder / "base.css").read_text().partition('font-family: "Emoji";')[2].partition("}")[0]
+    ranges = re.findall(r"U\+([0-9a-fA-F]+)", face)
+    assert ranges
+    assert all(int(each, 16) > 0x7F for each in ranges)  # not the digits of keycaps
+
+
 def test_no_string_of_a_style_sheet_looks_like_a_comment():
     """Comments are removed with an expression that doesn't know strings."""
     for path in (Path(settings.BASE_DIR) / "static/css").rglob("*.css"):

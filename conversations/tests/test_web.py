@@ -276,6 +276,19 @@ def test_link_to_a_public_conversation_offers_to_join(browser, harbour, carol, b
     assert "Words of Bob" in text_of(client.get(url("message", message.pk), follow=True))
 
 
+def test_page_that_is_missing_keeps_the_list_of_conversations_around_it(
+    browser, harbour, alice, carol
+):
+    closed = actions.create_conversation(alice, name="Closed")
+    client = browser(carol)
+    missing = [url("conversation", closed.pk), url("message", 99999), "/people/99999/", "/nowhere/"]
+    for address in missing:
+        response = client.get(address, headers={"Accept": "text/html"})
+        assert response.status_code == 404
+        assert one(response, "#sidebar"), address
+        assert "Closed" not in text_of(response)
+
+
 def test_link_to_a_public_conversation_asks_anonymous_users_to_sign_in(harbour):
     response = Client().get(url("conversation", harbour.pk))
     assert response.status_code == 302
