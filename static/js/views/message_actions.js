@@ -165,16 +165,8 @@ export class MessageActions {
   }
 
   async delete(row) {
-    const id = idOf(row);
-    const { ask } = await view("dialog", { isAwaited: true });
-    const sure = await ask({
-      question: t("delete.question"),
-      about: this.#chat.store.get(id)?.excerpt ?? "",
-      yes: t("delete.yes"),
-      no: t("cancel"),
-    });
-    if (sure) await this.#chat.remove(id);
-    row.focus({ preventScroll: true });
+    const { remove } = await view("removal", { isAwaited: true });
+    await remove(row, this.#chat);
   }
 
   /** The rendered text, without Markdown, with the names of custom emoji. */
@@ -225,8 +217,21 @@ export class MessageActions {
     return this.#editing;
   }
 
-  /** What the reader chose to do with a failed message. */
-  async failed(row, press) {
+  // What the reader chose to do with a failed message
+
+  retry(row, press) {
+    return this.#failed(row, press);
+  }
+
+  amend(row, press) {
+    return this.#failed(row, press);
+  }
+
+  discard(row, press) {
+    return this.#failed(row, press);
+  }
+
+  async #failed(row, press) {
     const { doWithFailed } = await view("failed_message", { isAwaited: true });
     await doWithFailed(this, row, press, [this.#chat, this.#timeline, this.#composer]);
   }
