@@ -18,6 +18,8 @@ from accounts.models import InstallationSettings, SignUpPolicy, SignUpRequest
 from chatty.common.kept import Kept
 from chatty.conf.domains import ascii_domain
 
+DEFAULT_NAME = "Chatty"
+
 _settings = Kept(lambda: InstallationSettings.objects.first() or InstallationSettings())
 _waiting = Kept(lambda: SignUpRequest.objects.filter(state=SignUpRequest.State.WAITING).count())
 

@@ -26,5 +26,9 @@ class Kept(Generic[Value]):
         self._kept = (now, value)
         return value
 
+    def last(self) -> Value | None:
+        """Return what was read last, however long ago. Never reads."""
+        return self._kept and self._kept[1]
+
     def forget(self) -> None:
         self._kept = None

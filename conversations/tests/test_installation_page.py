@@ -8,8 +8,6 @@ from django.test import Client
 
 from accounts import installation
 from accounts.models import InstallationSettings, User
-from chatty.common.errors import ChatError
-from chatty.error_responses import error_response
 from conversations import actions
 from conversations.models import Instance, Membership
 from tests.cast import PASSWORD

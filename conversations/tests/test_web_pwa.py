@@ -26,7 +26,7 @@ once = pytest.mark.once
 @pytest.fixture
 def stranger(db, monkeypatch) -> Client:
     # Every page needs the name of the installation, which is read once a second.
-    monkeypatch.setattr(installation, "KEEP_SECONDS", 60)
+    monkeypatch.setattr("chatty.common.kept.KEEP_SECONDS", 60)
     installation.installation_settings()
     return Client()
 

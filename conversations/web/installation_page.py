@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from accounts import actions as account_actions
 from accounts import mails
 from accounts.current_user import current_user
-from accounts.installation import emoji_policy, installation_settings, sign_up_policy
+from accounts.installation import emoji_policy, installation_settings, is_set_up, sign_up_policy
 from accounts.models import INSTALLATION_NAME_MAX, WELCOME_MAX, EmojiPolicy, SignUpPolicy
 from chatty.common.errors import ChatError
 from chatty.common.limiter import limiter
@@ -108,8 +108,10 @@ def _save(form: InstallationForm) -> ChatError | None:
         return ChatError("invalid")
     given = {name: form.cleaned_data[name] for name in form.changed_data}
     try:
-        if "conversation" in given:
-            actions.set_welcome(parse_id(given.pop("conversation"), least=1))
+        # The first time, what is chosen may be what was only suggested.
+        if "conversation" in given or not is_set_up():
+            given.pop("conversation", None)
+            actions.set_welcome(parse_id(form.cleaned_data["conversation"], least=1))
         account_actions.change_installation(**given)
     except ChatError as error:
         add_form_error(form, error)

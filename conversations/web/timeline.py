@@ -223,23 +223,6 @@ def join_names(names: list[str]) -> str:
     return _("%(names)s and %(last)s") % both
 
 
-def day_label(day: date, today: date) -> str:
-    if day == today:
-        return _("Today")
-    if day == today - timedelta(days=1):
-        return _("Yesterday")
-    # Translators: a date as Django's date formats write it, without and with the year.
-    pattern = _("l j F") if day.year == today.year else _("l j F Y")
-    return date_format(day, pattern)
-
-
-def clock_text(at: datetime, time_format: str) -> str:
-    """Return "15:38", or "3:38 pm" if someone prefers it. The former is usual in all our languages."""
-    if time_format != TimeFormat.TWELVE:
-        return f"{at:%H:%M}"
-    return f"{at.hour % 12 or 12}:{at:%M} {'am' if at.hour < 12 else 'pm'}"
-
-
 def is_long(body: str) -> bool:
     """Whether only the beginning of a message is shown at first. It is always more than that."""
     units = len(body) + sum(each > "\uffff" for each in body)
