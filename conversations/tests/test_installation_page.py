@@ -8,6 +8,8 @@ from django.test import Client
 
 from accounts import installation
 from accounts.models import InstallationSettings, User
+from chatty.common.errors import ChatError
+from chatty.error_responses import error_response
 from conversations import actions
 from conversations.models import Instance, Membership
 from tests.cast import PASSWORD
@@ -79,6 +81,54 @@ def test_name_welcome_text_and_policy_are_stored(root, open_group):
     installation.forget()
     assert words(one(root.get(PAGE), ".sidebar__brand")) == "Harbour"
     assert words(one(Client().get("/sign-up/"), "h1")) == "Join Harbour"
+
+
+@pytest.mark.parametrize("as_root", [True, False])
+def test_pages_are_titled_with_the_name(as_root, root, open_group):
+    InstallationSettings.objects.create(name="Harbour")
+    installation.forget()
+    own = [
+        "/",
+        f"/c/{open_group.pk}/",
+        "/settings/profile/",
+        "/admin/",
+        "/admin/accounts/user/",
+        PAGE,
+    ]
+    public = ["/sign-in/", "/sign-up/", "/password/forgotten/", "/help/", "/nowhere/"]
+    for address in own if as_root else public:
+        page = parse((root if as_root else Client()).get(address))
+        title = one(page, "head title").text
+        assert title.endswith(" · Harbour"), address
+        assert "Chatty" not in title, address
+
+
+def test_page_about_a_failure_has_the_name_as_last_read_without_a_query(
+    root, rf, django_assert_num_queries
+):
+    InstallationSettings.objects.create(name="Harbour")
+    installation.forget()
+    root.get(PAGE)
+    with django_assert_num_queries(0):
+        answer = error_response(rf.get("/"), ChatError("unavailable"))
+    assert one(parse(answer), "head title").text == "Something went wrong · Harbour"
+
+
+@pytest.mark.parametrize(
+    ("configured", "sender"),
+    [
+        ("chatty@example.org", '"Harbour, Inc." <chatty@example.org>'),
+        ("Ops <chatty@example.org>", "Ops <chatty@example.org>"),
+    ],
+)
+def test_emails_come_from_the_installation(configured, sender, root, settings, mailoutbox):
+    InstallationSettings.objects.create(name="Harbour, Inc.")
+    installation.forget()
+    settings.DEFAULT_FROM_EMAIL = configured
+    root.post(f"{PAGE}test-mail/")
+    (sent,) = mailoutbox
+    assert sent.from_email == sender
+    assert sent.subject.startswith("Test mail from Harbour, Inc. at")
 
 
 def test_only_what_was_changed_on_the_page_is_saved(root, open_group):
