@@ -92,6 +92,21 @@ def test_document_is_not_taller_than_the_window(phone: bool, visit: Visit, full_
         assert page.evaluate(top) == [0, 0], key
 
 
+def test_low_windows_leave_room_for_messages(visit: Visit, full_room: Room) -> None:
+    """As at a zoom of 400 %."""
+    page = enter(
+        visit(full_room.server, "Alice", viewport={"width": 320, "height": 256}), full_room
+    )
+    timeline, composer = page.locator("#timeline"), page.locator("#composer")
+    for text in ("", "A line\n" * 30):
+        page.locator("#composer-body").fill(text)
+        box, below = timeline.bounding_box(), composer.bounding_box()
+        assert box
+        assert below
+        assert box["height"] >= 60
+        assert below["y"] + below["height"] <= 256
+
+
 def test_switcher_is_as_tall_as_its_list(visit: Visit, room: Room) -> None:
     """A percentage of an automatic height is 0 in WebKit, so `flex-basis` must be `auto`."""
     page = enter(visit(room.server, "Alice"), room)
