@@ -22,6 +22,7 @@ from playwright.sync_api import (
     Error,
     Page,
     Playwright,
+    ViewportSize,
     expect,
     sync_playwright,
 )
@@ -35,8 +36,8 @@ from tests.sockets import Member
 
 PATIENCE = 10_000  # milliseconds until an expectation fails, long enough for a busy machine
 SLOW_MO = 300  # milliseconds between two steps with HEADED=1
-PHONE = {"width": 360, "height": 740}
-DESKTOP = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 360, "height": 740}
+DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
