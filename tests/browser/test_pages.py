@@ -81,7 +81,7 @@ def test_pages_do_not_overflow_horizontally(
                 "size => document.documentElement.style.setProperty('font-size', size)", f"{text}%"
             )
             wide[name, width, text] = page.evaluate(
-                """() => [document.documentElement, ...document.querySelectorAll('main, #timeline')]
+                """() => [document.documentElement, ...document.querySelectorAll('main, #timeline, #sidebar')]
                     .filter(box => box.scrollWidth > box.clientWidth + 1 && box.clientWidth > 0)
                     .map(box => `${box.tagName} ${box.scrollWidth} > ${box.clientWidth}`)"""
             )
