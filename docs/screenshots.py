@@ -26,6 +26,7 @@ from playwright.sync_api import (
 )
 
 from tests.browser import chromium
+from tests.browser.rooms import long_press
 from tests.installations import Builder, ChatServer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -202,8 +203,11 @@ def cuttable(page: Page) -> Callable[[], None]:
 
 def open_menu(page: Page) -> None:
     message = page.locator("#messages > .message:not(.message--deleted)").nth(-2)
-    message.hover()
-    message.locator(".message__more").click()
+    if page.evaluate("matchMedia('(hover: none)').matches"):
+        long_press(message)  # "More" is for screen readers there
+    else:
+        message.hover()
+        message.locator(".message__more").click()
 
 
 def pick_reaction(page: Page) -> None:

@@ -73,7 +73,7 @@ export class MessageActions {
 
   /** Run an action ("reply", "edit", ...) on a message's row. Returns false if it is not offered. */
   run(name, row) {
-    if (!ACTIONS.has(name) || !this.#permissions.allows(name, row)) return false;
+    if (!ACTIONS.includes(name) || !this.#permissions.allows(name, row)) return false;
     this.#do(name, row);
     return true;
   }
@@ -105,8 +105,8 @@ export class MessageActions {
       this.#tools.toggle(row).catch(() => location.assign(press.href));
       return;
     }
-    const name = press.matches(".chip") ? "toggle" : press.dataset.action;
-    if (!ACTIONS.has(name)) return;
+    const name = press.dataset.action ?? "toggle"; // a chip
+    if (!ACTIONS.includes(name)) return;
     event.preventDefault();
     this.#tools.close();
     this.#do(name, row, press);
@@ -217,30 +217,20 @@ export class MessageActions {
     return this.#editing;
   }
 
-  // What the reader chose to do with a failed message
+  // What the reader chose to do with a failed message: the button says it.
 
-  retry(row, press) {
-    return this.#failed(row, press);
-  }
-
-  amend(row, press) {
-    return this.#failed(row, press);
-  }
-
-  discard(row, press) {
-    return this.#failed(row, press);
-  }
-
-  async #failed(row, press) {
+  async retry(row, press) {
     const { doWithFailed } = await view("failed_message", { isAwaited: true });
     await doWithFailed(this, row, press, [this.#chat, this.#timeline, this.#composer]);
   }
+
+  amend = this.retry;
+
+  discard = this.retry;
 }
 
 // The values of data-action, each with a method(row, pressed element).
-const ACTIONS = new Set(
-  "reply react toggle picked edit delete unread copy link retry amend discard".split(" "),
-);
+const ACTIONS = "reply react toggle picked edit delete unread copy link retry amend discard".split(" ");
 
 function chipOf(row, emoji) {
   return [...row.querySelectorAll(".chip")].find((chip) => chip.value === emoji);
