@@ -465,9 +465,9 @@ class TestSessions:
 
     def test_times_are_shown_in_the_users_time_zone(self, browser, alice):
         SignIn.objects.update(created_at="2026-01-01T20:30:00Z")
-        assert "1 Jan 2026, 20:30" in text(browser.get("/settings/sign-ins/"))
+        assert "1 January 2026, 20:30" in text(browser.get("/settings/sign-ins/"))
         actions.update_profile(alice, time_zone="Asia/Tokyo")
-        assert "2 Jan 2026, 05:30" in text(browser.get("/settings/sign-ins/"))
+        assert "2 January 2026, 05:30" in text(browser.get("/settings/sign-ins/"))
 
     def test_unknown_time_zone_does_not_break_pages(self, browser, alice):
         User.objects.update(time_zone="Gone/Away")

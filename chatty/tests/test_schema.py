@@ -58,6 +58,7 @@ def test_schema_format_can_be_chosen(made, client):
     assert (refused.status_code, list(refused.json()["fields"])) == (400, ["format"])
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/api/schema/", "/api/docs/"])
 def test_version_parameter_is_rejected(path, made, client):
     for version in ("9", "a\nb", "\x00"):
@@ -248,6 +249,7 @@ def test_history_and_changes_are_told_apart_by_their_type(described):
         assert schemas[name]["properties"]["type"] == {"type": "string", "const": name.lower()}
 
 
+@pytest.mark.django_db
 def test_documentation_is_a_page_like_the_others(client):
     """With a skip link and the theme's colours; the style sheet of Swagger UI is in a layer below ours."""
     page = client.get("/api/docs/").content.decode()
