@@ -2,6 +2,7 @@
 // and filters when they are used.
 
 import { Drafts } from "chatty/chat/drafts.js";
+import { noteOpened } from "chatty/lib/recent.js";
 import { hasModifier, view } from "chatty/views/dom.js";
 
 const LONG_PRESS = 500; // ms
@@ -33,7 +34,11 @@ class Sidebar {
     socket.on("frame", (frame) => {
       if (/typing|person/.test(frame.type)) this.#pass(frame.type, frame);
     });
-    this.#page.on("shown", () => this.#pass("setCurrent"));
+    this.#noteOpen();
+    this.#page.on("shown", () => {
+      this.#noteOpen();
+      this.#pass("setCurrent");
+    });
     // On a phone, it has fewer sections. The server often knows that.
     const narrow = matchMedia("(width <= 43.75em)");
     const arrange = () => this.#pass("arrange", narrow.matches);
@@ -46,6 +51,12 @@ class Sidebar {
     on("touchstart", (event) => this.#onTouch(event), true);
     for (const end of ["touchend", "touchmove"]) on(end, () => clearTimeout(this.#press), true);
     document.addEventListener("submit", (event) => this.#use(closest(event, "[data-toggle]"), event));
+  }
+
+  /** The switcher offers first what was opened last. */
+  #noteOpen() {
+    const { data, scope } = this.#page;
+    if (data.conversation) noteOpened(scope, data.conversation.id);
   }
 
   #pass(method, detail) {

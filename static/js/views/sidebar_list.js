@@ -3,7 +3,6 @@
 
 import { levelOf, notifiableCount } from "chatty/chat/conversation_list.js";
 import { Drafts } from "chatty/chat/drafts.js";
-import { noteOpened } from "chatty/lib/recent.js";
 import { Times } from "chatty/lib/times.js";
 import { fill, fromTemplate, part, setText, slot, view } from "chatty/views/dom.js";
 import { showBadge } from "chatty/views/conversation_badge.js";
@@ -40,14 +39,14 @@ export class SidebarList {
   }
 
   connect() {
-    this.#noteOpen();
+    this.#current = this.#page.data?.conversation?.id ?? null;
     setInterval(() => this.#age(), AGING);
     addEventListener("storage", ({ key }) => key?.startsWith("chatty.draft.") && this.showDrafts());
   }
 
   /** Mark the open conversation, if there is one, instead of the page that was marked. */
   setCurrent() {
-    this.#noteOpen();
+    this.#current = this.#page.data?.conversation?.id ?? null;
     const id = this.#current;
     for (const link of document.querySelectorAll("#sidebar [aria-current=page]")) {
       link.removeAttribute("aria-current");
@@ -143,13 +142,6 @@ export class SidebarList {
   }
 
   // Internal
-
-  /** The switcher offers first what was opened last. */
-  #noteOpen() {
-    const { data, scope = "" } = this.#page;
-    this.#current = data?.conversation?.id ?? null;
-    if (this.#current) noteOpened(scope, this.#current);
-  }
 
   #row(id) {
     return this.#list?.querySelector(`[data-conversation="${id}"]`);
