@@ -64,13 +64,19 @@ class Matcher:
         folded, origins = fold_with_origins(text)
         hits: list[tuple[int, int]] = []
         for found in self._any.finditer(folded):
-            start, end = origins[found.start()], origins[found.end()]
+            start, end = origins[found.start()], _origin_of_end(origins, found.end())
             if hits and start < hits[-1][1]:
                 start = hits.pop()[0]
             hits.append((start, end))
             if len(hits) == _HITS_MAX:
                 break
         return hits
+
+
+def _origin_of_end(origins: Sequence[int], end: int) -> int:
+    """Return where a hit ends in the text. One that ends within a letter, as "1" in "¼", has all of it."""
+    last = origins[end - 1]
+    return next((each for each in origins[end:] if each > last), origins[-1])
 
 
 def _start(text: str, hit: int) -> int:

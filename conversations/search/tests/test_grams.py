@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conversations.search.grams import (
@@ -72,6 +72,7 @@ def test_folding_again_changes_nothing(text):
 
 
 @given(texts_and_pieces())
+@example(("000000001:¼", "1"))
 def test_excerpt_marks_what_was_searched(given_):
     text, piece = given_
     term = fold(piece)
