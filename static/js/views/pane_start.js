@@ -13,8 +13,8 @@ export function openerOf(pathname) {
 
 /** The link to the card of a person, if a click was on the name or face of an author, or at the top. */
 function cardOf(event) {
-  if (hasModifier(event)) return null;
-  const face = event.target.closest?.(".message__author, .message .avatar, .topbar .presence, .topbar__name");
+  const faces = ".message__author, .message .avatar, .topbar .presence, .topbar__name";
+  const face = hasModifier(event) ? null : event.target.closest?.(faces);
   const { author, personCard } = face?.closest("[data-author], .topbar")?.dataset ?? {};
   const id = author ?? personCard;
   if (!id) return null;

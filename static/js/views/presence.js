@@ -13,7 +13,7 @@ const STEPS = { joined: 1, added: 1, left: -1, removed: -1 }; // changes of the 
 /** @param {import("chatty/views/page.js").Page} page */
 export function connect(_element, page) {
   const { me, rest, early } = page;
-  const presence = new PresenceView({ me: me.id, socket: early.presence, chat: early.presence, rest });
+  const presence = new PresenceView({ me: me.id, events: early.presence, rest });
   presence.connect();
   // What shows rare frames is loaded with the first of them.
   early.presence.on("frame", (frame) => {
@@ -25,8 +25,7 @@ export function connect(_element, page) {
 }
 
 class PresenceView {
-  #socket;
-  #chat;
+  #events; // BufferedEmitter of frames and the status of the connection
   #rest;
   #presence;
   #conversation = null; // of the page's data
@@ -34,28 +33,18 @@ class PresenceView {
   #isOffline = false;
   #marksReceived = 0; // number of `seen` frames so far
   #timers = new Timers();
-  #stops = [];
   #stopsHere = []; // of the open conversation
 
-  constructor({ me, socket, chat, rest }) {
-    this.#socket = socket;
-    this.#chat = chat;
+  constructor({ me, events, rest }) {
+    this.#events = events;
     this.#rest = rest;
     const drawn = [...document.querySelectorAll(".presence--online")].map(personOf);
     this.#presence = new Presence({ me, here: drawn, members: null });
   }
 
   connect() {
-    this.#stops.push(
-      this.#socket.on("frame", (frame) => this.#onFrame(frame)),
-      this.#chat.on("status", ({ state }) => this.#onStatus(state)),
-    );
-  }
-
-  disconnect() {
-    this.close();
-    for (const stop of this.#stops) stop();
-    this.#timers.close();
+    this.#events.on("frame", (frame) => this.#onFrame(frame));
+    this.#events.on("status", ({ state }) => this.#onStatus(state));
   }
 
   /** `chat`: emits "message" of the conversation. */

@@ -2,7 +2,6 @@
 // and filters when they are used.
 
 import { Drafts } from "chatty/chat/drafts.js";
-import { noteOpened } from "chatty/lib/recent.js";
 import { hasModifier, view } from "chatty/views/dom.js";
 
 const LONG_PRESS = 500; // ms
@@ -53,10 +52,15 @@ class Sidebar {
     document.addEventListener("submit", (event) => this.#use(closest(event, "[data-toggle]"), event));
   }
 
-  /** The switcher offers first what was opened last. */
+  /** The switcher offers first what was opened last: see lib/recent.js. */
   #noteOpen() {
-    const { data, scope } = this.#page;
-    if (data.conversation) noteOpened(scope, data.conversation.id);
+    const key = `chatty.recent.${this.#page.scope}`;
+    const id = this.#page.data.conversation?.id;
+    try {
+      if (id) localStorage[key] = `${id},${localStorage[key]}`.slice(0, 999);
+    } catch {
+      // The storage is full or blocked.
+    }
   }
 
   #pass(method, detail) {
@@ -73,7 +77,7 @@ class Sidebar {
 
   /** Whether a conversation is still as the server has drawn it. Nearly all are, after `hello`. */
   #isDrawn(id) {
-    const drawn = this.#loading ? null : this.#drawn.get(id);
+    const drawn = !this.#loading && this.#drawn.get(id);
     const now = this.#page.conversationList.get(id);
     return (
       drawn && Object.keys(drawn).every((key) => JSON.stringify(drawn[key]) === JSON.stringify(now[key]))
