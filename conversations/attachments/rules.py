@@ -53,6 +53,6 @@ def require_room(user: User, size: int) -> None:
         raise ChatError("quota_reached")
     if total:
         # One upload at a time, of all people. Those that are committed while this waits count.
-        Instance.objects.select_for_update(no_key=True).filter(pk=1).first()
+        Instance.objects.select_for_update(no_key=True).get_or_create(pk=1)
         if used_in_total() + size > total * MEGABYTE:
             raise ChatError("storage_full")

@@ -18,6 +18,7 @@ from conversations.attachments.actions import uploading
 from conversations.attachments.models import File
 from conversations.attachments.tests.conftest import stored
 from conversations.attachments.tests.test_media import picture
+from conversations.models import Instance
 from conversations.tests.helpers import new_key, raises_chat_error, run_concurrently, say
 
 pytestmark = pytest.mark.django_db
@@ -173,7 +174,12 @@ def test_quotas(alice, bob, settings, upload):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_people_who_begin_at_once_share_what_is_left(alice, bob, settings):
+@pytest.mark.parametrize("has_row", [True, False])
+def test_people_who_begin_at_once_share_what_is_left(has_row, alice, bob, settings):
+    if has_row:
+        Instance.objects.get_or_create(pk=1)
+    else:
+        Instance.objects.all().delete()
     settings.FILES_TOTAL_MB = 1
     size = 600 * 1024
     results = run_concurrently(
