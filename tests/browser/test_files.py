@@ -166,6 +166,21 @@ def test_files_are_chosen_pasted_dropped_described_and_ordered(
     assert violations(alice) == []
 
 
+# The number of messages in the outbox.
+_STORED = """() => new Promise((resolve, reject) => {
+    const request = indexedDB.open("chatty");
+    request.onerror = reject;
+    request.onsuccess = () => {
+        const count = request.result.transaction("unsent").objectStore("unsent").count();
+        count.onerror = reject;
+        count.onsuccess = () => {
+            request.result.close();
+            resolve(count.result);
+        };
+    };
+})"""
+
+
 def test_upload_that_was_interrupted_arrives_once_and_whole(visit: Visit, room: Room) -> None:
     """The line is lost in the middle, then the tab is closed. The words that follow wait for the file."""
     visitor = visit(room.server, "Alice")
@@ -182,6 +197,7 @@ def test_upload_that_was_interrupted_arrives_once_and_whole(visit: Visit, room: 
     pending = alice.locator(".message--pending")
     expect(pending).to_have_count(2)
     expect(pending.first.locator(".files__progress")).to_be_visible()
+    eventually(lambda: alice.evaluate(_STORED) == 2)  # they are shown a moment earlier
     line.cut()
     alice.close()
     line.mend()

@@ -21,6 +21,7 @@ from tests.browser.rooms import (
     is_stored,
     let_go,
     scroll,
+    top_of_id,
     wait_for_held,
     wait_for_line,
     write,
@@ -255,7 +256,8 @@ def test_back_that_fails_keeps_what_is_shown_and_its_place(
     arrive(page, other)
     page.go_forward()
     arrive(page, room)
-    assert anchor(page)[0] == place[0]
+    # Which row is the first can change with what is drawn around it: less than a row is the place.
+    eventually(lambda: abs(top_of_id(page, place[0]) - place[1]) < 60)
 
 
 @pytest.mark.long
