@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import Error, Locator, Page, Playwright, Route, expect
 
 from tests.browser import chromium
-from tests.browser.conftest import Visit, Visitor
+from tests.browser.conftest import PHONE, Visit, Visitor
 from tests.browser.rooms import (
     Line,
     Room,
@@ -400,7 +400,12 @@ def test_voice_message_is_recorded_and_heard(room: Room, speaker: Page, bob: Pag
 
 
 def test_plain_field_works_without_scripts(visit: Visit, room: Room) -> None:
-    page = visit(room.server, "Alice", javascript=False).goto(room.path)
+    page = visit(room.server, "Alice", javascript=False, viewport=PHONE).goto(room.path)
+    field, words = page.locator(".composer__files"), page.locator("#composer-body")
+    bottom = "(element) => element.getBoundingClientRect().bottom"
+    assert field.evaluate(bottom) <= words.evaluate(
+        "(element) => element.getBoundingClientRect().top"
+    )
     choose(page, one_png=picture("navy"), two_txt=b"words")
     page.locator(".composer__send").click()
     expect(page.get_by_alt_text("one.png")).to_be_visible()
