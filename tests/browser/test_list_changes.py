@@ -217,6 +217,9 @@ def test_list_on_a_phone_is_one_section_by_time_with_numbers_and_tabs(
     tabs = page.get_by_role("navigation", name="Main")
     expect(tabs).to_be_hidden()
     page.locator(".topbar__back").tap()
+    tabs.get_by_role("link", name="Search").tap()
+    expect(tabs).to_be_hidden()  # nothing beside the pane can be pressed
+    page.locator("#details [data-slot=close]").tap()
     tabs.get_by_role("link", name="You").tap()
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
