@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import random
+import re
 import signal
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,8 +22,10 @@ from tests.browser.conftest import PHONE, Visit, Visitor
 from tests.browser.rooms import (
     Line,
     Room,
+    bubble,
     enter,
     is_stored,
+    let_go,
     violations,
     wait_for_held,
     wait_for_line,
@@ -164,6 +167,23 @@ def test_files_are_chosen_pasted_dropped_described_and_ordered(
     expect(alice.locator(".files").nth(1).get_by_alt_text("reply.png")).to_be_visible()
     expect(alice.locator(".message__bubble").nth(1)).to_be_hidden()
     assert violations(alice) == []
+
+
+def test_message_that_is_sent_before_its_file_is_shown_has_it(visit: Visit, room: Room) -> None:
+    page = enter(visit(room.server, "Alice"), room)
+    held: list[Route] = []
+    page.route(re.compile(r"/js/views/attach\."), lambda route: held.append(route))
+    page.locator("#composer-body").fill("With a plan")
+    choose(page, plan_txt=b"Beans first.")
+    wait_for_held(page, held)
+    page.locator("#composer-body").press("Enter")
+    expect(page.locator("#composer-body")).to_have_value("With a plan")
+    expect(bubble(page, "With a plan")).to_have_count(0)
+    let_go(page, held)
+    expect(page.locator("#messages > .message[id]", has_text="With a plan")).to_contain_text(
+        "plan.txt"
+    )
+    expect(page.locator("#composer-body")).to_have_value("")
 
 
 # The number of messages in the outbox.

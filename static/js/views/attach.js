@@ -87,16 +87,16 @@ export class Attach {
 
   // Public methods
 
-  /** Attach files, or say why not. */
+  /** Attach files, or say why not. Resolves with whether all of them are attached. */
   async add(files) {
-    if (this.#isLocked) return;
+    if (this.#isLocked) return false;
     const taken = [];
     for (const file of files) {
       const refusal = await this.#refusalOf(file, this.#files.length + taken.length);
       if (refusal) toast.error(refusal);
       else taken.push(file);
     }
-    if (!taken.length) return;
+    if (!taken.length) return false;
     const { scope } = this.#page;
     const made = taken.map((file) => this.#uploads.add(file, { scope }));
     this.#change([...this.#files, ...made]);
@@ -105,6 +105,7 @@ export class Attach {
     );
     this.#form.elements.body.focus();
     for (const [index, description] of made.entries()) this.#measure(description, taken[index]);
+    return taken.length === files.length;
   }
 
   drop(files) {

@@ -10,6 +10,8 @@ export function connect(label, page) {
   const { signal } = ending;
   let attach = null;
   let isNeeded = false;
+  let waiting = 0; // times that files were added and are not in the form yet
+  let isSent = false; // by the user, while they are added
   let isWithin = false; // dragging something of this page. A picture of it also counts as a file.
   const load = async () => {
     isNeeded = true;
@@ -27,12 +29,22 @@ export function connect(label, page) {
       (it) => it && work(it),
       () => (isNeeded = false),
     );
-  const on = (target, type, work) => target.addEventListener(type, work, { signal });
+  const add = async (files, name = "add") => {
+    waiting += 1;
+    const isAdded = await use((it) => it[name](files));
+    waiting -= 1;
+    isSent &&= isAdded; // what was refused is said, and the words wait
+    if (!waiting && isSent) {
+      isSent = false;
+      form.requestSubmit();
+    }
+  };
+  const on = (target, type, work, capture) => target.addEventListener(type, work, { signal, capture });
   const hasFiles = (event) => !isWithin && event.dataTransfer?.types.includes("Files");
   const take = () => {
     const chosen = [...label.control.files];
     label.control.value = "";
-    if (chosen.length) use((it) => it.add(chosen));
+    if (chosen.length) add(chosen);
   };
   const restore = () => {
     const [field] = form.querySelectorAll("[data-content][name=files]");
@@ -49,9 +61,16 @@ export function connect(label, page) {
     const isText = types.includes("text/html") && event.clipboardData.getData("text/plain");
     if (!files.length || isText) return;
     event.preventDefault();
-    const pasted = [...files];
-    use((it) => it.add(pasted));
+    add([...files]);
   });
+  // The message waits for its files. Before the composer, which would send the words alone.
+  const wait = (event) => {
+    if (!waiting) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    isSent = true;
+  };
+  on(form, "submit", wait, true);
   on(document, "dragstart", () => (isWithin = true));
   on(document, "dragend", () => (isWithin = false));
   on(document, "dragenter", (event) => hasFiles(event) && use((it) => it.showTarget()));
@@ -60,8 +79,7 @@ export function connect(label, page) {
   on(document, "drop", (event) => {
     if (!hasFiles(event)) return;
     event.preventDefault();
-    const dropped = [...event.dataTransfer.files];
-    use((it) => it.drop(dropped));
+    add([...event.dataTransfer.files], "drop");
   });
   const voice = form.querySelector(".composer__voice input");
   const switchVoice = () => use((it) => it.record(voice));
