@@ -147,6 +147,7 @@ def photograph(
         for name in ("members", "settings"):
             page.locator(f".topbar [data-pane={name}]").click()
             page.locator(".details__body:not([aria-busy])").wait_for()
+            page.locator("#timeline").evaluate("(box) => box.scrollTo(0, box.scrollHeight)")
             take(page, f"beside-{name}")
         page.locator(".details [data-slot=close]").click()
         page.set_viewport_size(SIZE)
