@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
 
 from accounts import actions as account_actions
 from accounts.current_user import current_user
@@ -19,7 +18,7 @@ from chatty.api.fields import StrictQuery
 from chatty.common.errors import ChatError
 from chatty.common.limiter import client_address
 from chatty.common.pages import site_of
-from conversations.api.views import ChatAPIView
+from conversations.api.views import ChatAPIView, validated_body
 from conversations.invitations import actions, queries, wire
 from conversations.invitations.actions import Created
 from conversations.invitations.api import serializers
@@ -27,12 +26,6 @@ from conversations.invitations.links import link_of
 
 _NOTHING = {204: None}
 _CREATED = {200: wire.CreatedInvitationOut, 201: wire.CreatedInvitationOut}
-
-
-def _validated(kind: type[Serializer[Any]], request: Request) -> dict[str, Any]:
-    given = kind(data=request.data)
-    given.is_valid(raise_exception=True)
-    return dict(given.validated_data)
 
 
 def _created_response(request: Request, created: Created) -> Response:
@@ -66,7 +59,7 @@ class InvitationsView(ChatAPIView):
     @extend_schema(request=serializers.NewInvitation, responses=_CREATED)
     def post(self, request: Request) -> Response:
         """Create an invitation. Returns 200 if the key was used before."""
-        given = _validated(serializers.NewInvitation, request)
+        given = validated_body(request, serializers.NewInvitation)
         created = actions.create_invitation(
             current_user(request),
             key=given["key"],
@@ -88,7 +81,7 @@ class EmailsView(ChatAPIView):
     )
     def post(self, request: Request) -> Response:
         """Invite people by email. The response says for each address what happened."""
-        given = _validated(serializers.NewEmails, request)
+        given = validated_body(request, serializers.NewEmails)
         answers = actions.invite_by_email(
             current_user(request),
             given["addresses"],
@@ -125,7 +118,7 @@ class LinkView(ChatAPIView):
     )
     def post(self, request: Request, invitation: int) -> Response:
         """Create a new link for an invitation. The former link no longer works."""
-        given = _validated(serializers.NewLink, request)
+        given = validated_body(request, serializers.NewLink)
         created = actions.renew_link(current_user(request), invitation, key=given["key"])
         return _created_response(request, created)
 
@@ -140,7 +133,7 @@ class LookUpView(StrictAPIView):
 
     @extend_schema(request=serializers.InvitationToken, responses={200: wire.OfferOut}, auth=[])
     def post(self, request: Request) -> Response:
-        token = _validated(serializers.InvitationToken, request)["token"]
+        token = validated_body(request, serializers.InvitationToken)["token"]
         invitation = queries.find_invitation(token, address=client_address(request._request))
         offer = queries.get_offer(invitation)
         look_alike = queries.has_look_alike(offer.inviter, offer.conversations)
@@ -162,7 +155,7 @@ class AcceptView(ChatAPIView):
     @extend_schema(request=serializers.InvitationToken, responses={200: wire.AcceptedOut})
     def post(self, request: Request) -> Response:
         """Join the conversations of an invitation. Repeating it changes nothing."""
-        token = _validated(serializers.InvitationToken, request)["token"]
+        token = validated_body(request, serializers.InvitationToken)["token"]
         address = client_address(request._request)
         accepted = actions.accept(current_user(request), token, address=address)
         return Response(wire.accepted_to_wire(accepted))
@@ -181,7 +174,7 @@ class RegisterView(StrictAPIView):
         request=serializers.RegisterWithInvitation, responses={201: wire.AcceptedOut}, auth=[]
     )
     def post(self, request: Request) -> Response:
-        given = _validated(serializers.RegisterWithInvitation, request)
+        given = validated_body(request, serializers.RegisterWithInvitation)
         address = client_address(request._request)
         site = site_of(request._request)
         accepted = actions.sign_up_and_accept(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
+from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.current_user import current_user
 from chatty.common.pages import site_of
 from conversations import access
-from conversations.api.views import ChatAPIView
+from conversations.api.views import ChatAPIView, validated_body
 from conversations.join_requests import actions, queries, rules
 from conversations.join_requests.api.serializers import AskSerializer, DeclineSerializer
 from conversations.join_requests.links import path_of
@@ -28,12 +26,6 @@ from conversations.join_requests.wire import (
 
 _NOTHING = {204: None}
 OWN_MAX = 100
-
-
-def _given(request: Request, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
-    checked = serializer(data=request.data)
-    checked.is_valid(raise_exception=True)
-    return dict(checked.validated_data)
 
 
 def _nothing() -> Response:
@@ -52,7 +44,7 @@ class OwnRequestsView(ChatAPIView):
     @extend_schema(request=AskSerializer, responses={201: OwnJoinRequestOut})
     def post(self, request: Request) -> Response:
         """Ask the admins of a conversation to let you join, with the token of its link."""
-        made = actions.ask_to_join(current_user(request), **_given(request, AskSerializer))
+        made = actions.ask_to_join(current_user(request), **validated_body(request, AskSerializer))
         return Response(own_request_to_wire(made), status=status.HTTP_201_CREATED)
 
 
@@ -125,7 +117,7 @@ class DeclineView(ChatAPIView):
     @extend_schema(request=DeclineSerializer, responses=_NOTHING)
     def post(self, request: Request, conversation: int, user: int) -> Response:
         """Decline a request to join. They can ask again after a day, unless you block that."""
-        given = _given(request, DeclineSerializer)
+        given = validated_body(request, DeclineSerializer)
         actions.decline(current_user(request), conversation, user, block=given["block"])
         return _nothing()
 
