@@ -41,7 +41,6 @@ from accounts.actions.registration import (
     prepare_account,
     register,
     require_sign_up_offered,
-    require_sign_up_open,
     store_account,
 )
 from accounts.actions.sign_ins import (
@@ -103,7 +102,6 @@ __all__ = [
     "request_password_reset",
     "request_sign_up_link",
     "require_sign_up_offered",
-    "require_sign_up_open",
     "reset_password",
     "reset_password_by_link",
     "rotate_refresh",

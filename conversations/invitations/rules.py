@@ -39,8 +39,8 @@ def can_bring_back(membership: Membership) -> bool:
     return access.allows("allow-to-join", membership)
 
 
-def can_invite_to_chatty() -> bool:
-    """Whether invitations that are not for a conversation make sense: they are only for signing up."""
+def can_sign_up() -> bool:
+    """Return whether people can sign up with an invitation. If not, one has to be for a conversation."""
     return sign_up_policy() != SignUpPolicy.CLOSED
 
 

@@ -139,7 +139,7 @@ def _raise_invalid(field: str, detail: Sentence) -> None:
 
 def require_may_invite(user: User, conversation_ids: Collection[int]) -> None:
     """Raises ChatError: not_found, not_allowed, archived, direct_fixed, sign_up_closed."""
-    if not conversation_ids and not rules.can_invite_to_chatty():
+    if not conversation_ids and not rules.can_sign_up():
         detail = _("Sign-up is closed, so choose a conversation to invite to.")
         raise ChatError("sign_up_closed", detail)
     for pk in sorted(conversation_ids):

@@ -10,16 +10,14 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import actions as account_actions
 from accounts.current_user import current_user
 from chatty.api import paging
 from chatty.api.base import StrictAPIView
 from chatty.api.fields import StrictQuery
-from chatty.common.errors import ChatError
 from chatty.common.limiter import client_address
 from chatty.common.pages import site_of
 from conversations.api.views import ChatAPIView, validated_body
-from conversations.invitations import actions, queries, wire
+from conversations.invitations import actions, queries, rules, wire
 from conversations.invitations.actions import Created
 from conversations.invitations.api import serializers
 from conversations.invitations.links import link_of
@@ -137,16 +135,8 @@ class LookUpView(StrictAPIView):
         invitation = queries.find_invitation(token, address=client_address(request._request))
         offer = queries.get_offer(invitation)
         look_alike = queries.has_look_alike(offer.inviter, offer.conversations)
-        out = wire.offer_to_wire(offer, can_register=_can_register(), look_alike=look_alike)
+        out = wire.offer_to_wire(offer, can_register=rules.can_sign_up(), look_alike=look_alike)
         return Response(out)
-
-
-def _can_register() -> bool:
-    try:
-        account_actions.require_sign_up_open(invited=True)
-    except ChatError:
-        return False
-    return True
 
 
 class AcceptView(ChatAPIView):

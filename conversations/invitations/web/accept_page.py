@@ -22,7 +22,7 @@ from accounts.wire import person_to_wire
 from chatty.common.errors import ChatError
 from chatty.common.limiter import client_address
 from chatty.common.pages import SeeOther, add_form_error, site_of, with_status
-from conversations.invitations import actions, queries
+from conversations.invitations import actions, queries, rules
 from conversations.invitations.actions import Accepted
 from conversations.invitations.rules import Offer
 
@@ -58,7 +58,7 @@ def _answer(request: HttpRequest, token: str) -> HttpResponse:
 
 def _mode(request: HttpRequest, user: User | None) -> str:
     """Return which form is shown or was sent: "join", SIGN_IN or SIGN_UP."""
-    can_sign_up = _can_sign_up()
+    can_sign_up = rules.can_sign_up()
     if SIGN_IN in request.GET or (SIGN_UP in request.GET and not can_sign_up):
         return SIGN_IN
     if SIGN_UP in request.GET:
@@ -66,14 +66,6 @@ def _mode(request: HttpRequest, user: User | None) -> str:
     if user is not None:
         return "join"
     return SIGN_UP if can_sign_up else SIGN_IN
-
-
-def _can_sign_up() -> bool:
-    try:
-        account_actions.require_sign_up_open(invited=True)
-    except ChatError:
-        return False
-    return True
 
 
 def _join(request: HttpRequest, token: str, offer: Offer) -> HttpResponse:
@@ -150,7 +142,7 @@ def _enter(
                 response = _landing(request, accepted)
                 devices.remember(request, response, accepted.user)
                 return response
-    page = _render(request, offer, template, {"form": form, "can_sign_up": _can_sign_up()})
+    page = _render(request, offer, template, {"form": form, "can_sign_up": rules.can_sign_up()})
     return with_status(page, error) if error else page
 
 

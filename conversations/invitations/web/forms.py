@@ -64,7 +64,7 @@ class _TermsForm(forms.Form):
         field.choices = [(each.pk, each.name) for each in conversations]
         if not field.choices:
             del self.fields["conversations"]
-        elif rules.can_invite_to_chatty():
+        elif rules.can_sign_up():
             field.help_text = _("Without a conversation, it only lets people sign up.")
 
     def set_key(self, key: str) -> None:
@@ -124,4 +124,4 @@ def addresses_in(text: str) -> list[str]:
 
 def can_create(conversations: Sequence[Conversation]) -> bool:
     """Return whether there is anything to invite to."""
-    return bool(conversations) or rules.can_invite_to_chatty()
+    return bool(conversations) or rules.can_sign_up()
