@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 from accounts import actions
 from accounts.installation import is_sign_up_offered
 from chatty.common.errors import ChatError
-from chatty.common.pages import SeeOther, add_form_error, with_status
+from chatty.common.pages import SeeOther, validated, with_status
 
 NEXT_MAX = 2_000  # characters of the URL to go to afterwards
 
@@ -35,16 +35,13 @@ def form_response(
     """Run `action` for a valid form and redirect to `to`. Otherwise render the form, with errors."""
     error: ChatError | None = None
     if request.method == "POST":
-        if form.is_valid():
-            try:
+        try:
+            with validated(form):
                 action()
-            except ChatError as chat_error:
-                error = chat_error
-                add_form_error(form, error)
-            else:
-                return SeeOther(to)
+        except ChatError as chat_error:
+            error = chat_error
         else:
-            error = ChatError("invalid")
+            return SeeOther(to)
     page = render(
         request,
         template,

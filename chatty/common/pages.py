@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from django import forms
@@ -47,6 +49,18 @@ def add_form_error(form: forms.Form, error: ChatError) -> None:
         form.add_error(None, error.detail)
     for name, sentences in error.fields.items():
         form.add_error(name if name in form.fields else None, sentences)
+
+
+@contextmanager
+def validated(form: forms.Form) -> Iterator[None]:
+    """Run the block if the form is valid, and show its ChatError in the form. Raises it, or ("invalid")."""
+    if not form.is_valid():
+        raise ChatError("invalid")
+    try:
+        yield
+    except ChatError as error:
+        add_form_error(form, error)
+        raise
 
 
 def with_status(response: Response, error: ChatError) -> Response:

@@ -25,7 +25,7 @@ from accounts.models import User
 from accounts.queries import user_by_email
 from chatty.common.errors import ChatError
 from chatty.common.folded_names import contains_all
-from chatty.common.pages import SeeOther, add_form_error, with_status
+from chatty.common.pages import SeeOther, add_form_error, validated, with_status
 from conversations import actions, limits, queries
 from conversations.admin.base import ReadOnlyAdmin, parse_number
 from conversations.models import Conversation, Membership, Message
@@ -272,18 +272,17 @@ class ConversationAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         conversation = self.require_conversation(request, conversation_id)
         form = RevealForm(request.POST if request.method == "POST" else None)
-        if request.method == "POST" and form.is_valid():
+        if request.method == "POST":
             try:
-                reveal = actions.reveal(
-                    current_user(request), conversation.pk, form.cleaned_data["reason"]
-                )
+                with validated(form):
+                    reveal = actions.reveal(
+                        current_user(request), conversation.pk, form.cleaned_data["reason"]
+                    )
             except ChatError as error:
-                add_form_error(form, error)
                 return with_status(self._reveal_page(request, conversation, form), error)
             self.log_change(request, conversation, f"Viewed: {reveal.reason}")
             return SeeOther(self._revealed(request, conversation))
-        page = self._reveal_page(request, conversation, form)
-        return with_status(page, ChatError("invalid")) if form.is_bound else page
+        return self._reveal_page(request, conversation, form)
 
     def _reveal_page(
         self, request: HttpRequest, conversation: Conversation, form: RevealForm

@@ -24,7 +24,7 @@ from accounts.installation import emoji_policy, installation_settings, is_set_up
 from accounts.models import INSTALLATION_NAME_MAX, WELCOME_MAX, EmojiPolicy, SignUpPolicy
 from chatty.common.errors import ChatError
 from chatty.common.limiter import limiter
-from chatty.common.pages import SeeOther, ShortField, add_form_error, site_of, with_status
+from chatty.common.pages import SeeOther, ShortField, site_of, validated, with_status
 from chatty.jobs.deliveries import DestinationError, PostponedError, RefusedError
 from conversations import actions
 from conversations.models import Instance
@@ -95,28 +95,25 @@ def installation(request: HttpRequest) -> HttpResponse:
     form = InstallationForm(request.POST if request.method == "POST" else None, initial=initial)
     error: ChatError | None = None
     if request.method == "POST":
-        error = _save(form)
-        if error is None:
+        try:
+            with validated(form):
+                _save(form)
+        except ChatError as chat_error:
+            error = chat_error
+        else:
             messages.success(request, _("Saved."))
             return SeeOther(reverse("conversations:installation"))
     page = render(request, "conversations/installation.html", {"form": form, **_facts(request)})
     return with_status(page, error) if error else page
 
 
-def _save(form: InstallationForm) -> ChatError | None:
-    if not form.is_valid():
-        return ChatError("invalid")
+def _save(form: InstallationForm) -> None:
     given = {name: form.cleaned_data[name] for name in form.changed_data}
-    try:
-        # The first time, what is chosen may be what was only suggested.
-        if "conversation" in given or not is_set_up():
-            given.pop("conversation", None)
-            actions.set_welcome(parse_id(form.cleaned_data["conversation"], least=1))
-        account_actions.change_installation(**given)
-    except ChatError as error:
-        add_form_error(form, error)
-        return error
-    return None
+    # The first time, what is chosen may be what was only suggested.
+    if "conversation" in given or not is_set_up():
+        given.pop("conversation", None)
+        actions.set_welcome(parse_id(form.cleaned_data["conversation"], least=1))
+    account_actions.change_installation(**given)
 
 
 @member_view("POST")

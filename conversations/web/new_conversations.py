@@ -12,7 +12,7 @@ from accounts.current_user import current_user
 from accounts.models import NAME_MAX, User
 from accounts.queries import active_users
 from chatty.common.errors import ChatError
-from chatty.common.pages import add_form_error, with_status
+from chatty.common.pages import validated, with_status
 from conversations import actions
 from conversations.web.forms import ConversationForm
 from conversations.web.people_search import PEOPLE_FOUND, search_people
@@ -29,15 +29,12 @@ def new_group(request: HttpRequest) -> HttpResponse:
     form = ConversationForm(request.POST if creating else None, initial=_posted_fields(request))
     error: ChatError | None = None
     if creating:
-        if form.is_valid():
-            try:
+        try:
+            with validated(form):
                 made = actions.create_conversation(user, member_ids=chosen, **form.cleaned_data)
                 return redirect_to(made.pk)
-            except ChatError as chat_error:
-                error = chat_error
-                add_form_error(form, error)
-        else:
-            error = ChatError("invalid")
+        except ChatError as chat_error:
+            error = chat_error
     context = {"form": form, **_people_to_choose(request, chosen)}
     page = render(request, "conversations/new_group.html", context)
     error = error or context["too_fast"]

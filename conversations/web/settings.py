@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from accounts.current_user import current_user
 from chatty.common.errors import ChatError
-from chatty.common.pages import SeeOther, add_form_error, with_status
+from chatty.common.pages import SeeOther, validated, with_status
 from conversations import access, actions, queries
 from conversations.models import Membership
 from conversations.web.forms import ConversationForm, DeleteForm, LevelForm, PermissionsForm
@@ -32,20 +32,14 @@ def settings(request: HttpRequest, conversation_id: int) -> HttpResponse:
     if request.method != "POST":
         return _settings_page(request, membership)
     form = ConversationForm(request.POST)
-    error: ChatError | None = None
-    if form.is_valid():
-        try:
+    try:
+        with validated(form):
             # Only save what was changed in the form: someone else may have changed the other values.
             changed = {
                 k: v for k, v in form.cleaned_data.items() if v != request.POST.get(f"was_{k}")
             }
             actions.update_conversation(membership.user, conversation_id, **changed)
-        except ChatError as chat_error:
-            error = chat_error
-            add_form_error(form, error)
-    else:
-        error = ChatError("invalid")
-    if error:
+    except ChatError as error:
         return with_status(_settings_page(request, membership, form), error)
     messages.success(request, _("Saved."))
     return redirect_to(conversation_id, "settings")

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.current_user import current_user
 from chatty.common.errors import ChatError
-from chatty.common.pages import SeeOther, add_form_error, with_status
+from chatty.common.pages import SeeOther, validated, with_status
 from conversations.custom_emoji import actions, limits, pictures, queries, rules
 from conversations.custom_emoji.models import CustomEmoji
 from conversations.emoji import picture_html
@@ -65,17 +65,14 @@ def emoji_list(request: HttpRequest) -> HttpResponse:
         return _page(request, AddForm(initial={"key": secrets.token_urlsafe(18)}))
     form = AddForm(request.POST, request.FILES)
     try:
-        if not form.is_valid():
-            raise ChatError("invalid")
-        file: UploadedFile = form.cleaned_data["picture"]
-        if (file.size or 0) > limits.BYTES_MAX:
-            raise pictures.too_big()
-        name = form.cleaned_data["name"].strip() or rules.name_of_file(file.name or "")
-        key = form.cleaned_data["key"]
-        emoji, _is_new = actions.add(user, key=key, name=name, picture=file.read())
+        with validated(form):
+            file: UploadedFile = form.cleaned_data["picture"]
+            if (file.size or 0) > limits.BYTES_MAX:
+                raise pictures.too_big()
+            name = form.cleaned_data["name"].strip() or rules.name_of_file(file.name or "")
+            key = form.cleaned_data["key"]
+            emoji, _is_new = actions.add(user, key=key, name=name, picture=file.read())
     except ChatError as error:
-        if form.is_valid():
-            add_form_error(form, error)
         return with_status(_page(request, form), error)
     messages.success(request, _("Added %(emoji)s.") % {"emoji": emoji})
     return SeeOther(reverse("custom_emoji:emoji"))
@@ -107,12 +104,9 @@ def rename(request: HttpRequest, emoji_id: int) -> HttpResponse:
     form = RenameForm(request.POST or None, initial={"name": emoji.name})
     if request.method == "POST":
         try:
-            if not form.is_valid():
-                raise ChatError("invalid")
-            emoji = actions.rename(user, emoji_id, form.cleaned_data["name"])
+            with validated(form):
+                emoji = actions.rename(user, emoji_id, form.cleaned_data["name"])
         except ChatError as error:
-            if form.is_valid():
-                add_form_error(form, error)
             return with_status(_rename_page(request, emoji, form), error)
         messages.success(request, _("Renamed to %(emoji)s.") % {"emoji": emoji})
         return SeeOther(reverse("custom_emoji:emoji"))

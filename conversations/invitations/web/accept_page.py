@@ -21,7 +21,7 @@ from accounts.web.forms_answered import get_or_post, known_zone
 from accounts.wire import person_to_wire
 from chatty.common.errors import ChatError
 from chatty.common.limiter import client_address
-from chatty.common.pages import SeeOther, add_form_error, site_of, with_status
+from chatty.common.pages import SeeOther, site_of, validated, with_status
 from conversations.invitations import actions, queries, rules
 from conversations.invitations.actions import Accepted
 from conversations.invitations.rules import Offer
@@ -128,20 +128,18 @@ def _enter(
     """Accept the invitation and sign this browser in, or show the form."""
     error: ChatError | None = None
     if request.method == "POST":
-        error = ChatError("invalid")
-        if form.is_valid():
-            try:
+        try:
+            with validated(form):
                 accepted = enter()
-            except ChatError as chat_error:
-                if chat_error.code in _ENDS:
-                    raise
-                error = chat_error
-                add_form_error(form, error)
-            else:
-                account_actions.sign_in_web(request, accepted.user)
-                response = _landing(request, accepted)
-                devices.remember(request, response, accepted.user)
-                return response
+        except ChatError as chat_error:
+            if chat_error.code in _ENDS:
+                raise
+            error = chat_error
+        else:
+            account_actions.sign_in_web(request, accepted.user)
+            response = _landing(request, accepted)
+            devices.remember(request, response, accepted.user)
+            return response
     page = _render(request, offer, template, {"form": form, "can_sign_up": rules.can_sign_up()})
     return with_status(page, error) if error else page
 

@@ -18,7 +18,7 @@ from accounts.current_user import current_user
 from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.look_alikes import look_alike
-from chatty.common.pages import SeeOther, add_form_error, site_of, with_status
+from chatty.common.pages import SeeOther, site_of, validated, with_status
 from conversations.invitations import actions, queries
 from conversations.invitations.actions import Created
 from conversations.invitations.links import link_of, qr_code
@@ -75,16 +75,13 @@ def _run(
     work: Callable[[], HttpResponse],
     show_again: Callable[[], HttpResponse],
 ) -> HttpResponse:
-    error = ChatError("invalid")
-    if form.is_valid():
-        try:
+    try:
+        with validated(form):
             return work()
-        except ChatError as chat_error:
-            error = chat_error
-            add_form_error(form, error)
-            if error.code in _NEEDS_FRESH_KEY:
-                form.set_key(get_random_string(32))
-    return with_status(show_again(), error)
+    except ChatError as error:
+        if error.code in _NEEDS_FRESH_KEY:
+            form.set_key(get_random_string(32))
+        return with_status(show_again(), error)
 
 
 @member_view("POST")

@@ -330,6 +330,12 @@ class TestPages:
             actions.withdraw(carol, group.pk)
         JoinRequest.objects.get(pk=asked.pk)
 
+    def test_note_that_is_no_text_is_an_error_and_stays(self, carol, token):
+        page = signed_in(carol).post(f"/ask/{token}/", {"note": "please\0"})
+        assert page.status_code == 400
+        assert "please" in page.content.decode()
+        assert not JoinRequest.objects.exists()
+
     def test_withdrawing(self, carol, group, token):
         actions.ask_to_join(carol, token)
         assert signed_in(carol).post(f"/ask/withdraw/{group.pk}/").status_code == 303

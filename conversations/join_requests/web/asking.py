@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.current_user import current_user
 from chatty.common.errors import ChatError
-from chatty.common.pages import SeeOther, ShortField, add_form_error, with_status
+from chatty.common.pages import SeeOther, ShortField, validated, with_status
 from conversations.join_requests import actions, queries
 from conversations.join_requests.models import NOTE_MAX, JoinLink, JoinRequest
 from conversations.models import Membership
@@ -40,14 +40,14 @@ def ask(request: HttpRequest, token: str) -> HttpResponse:
         return SeeOther(home)
     form = AskForm(request.POST if request.method == "POST" else None)
     error: ChatError | None = None
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST":
         try:
-            actions.ask_to_join(user, token, form.cleaned_data["note"])
+            with validated(form):
+                actions.ask_to_join(user, token, form.cleaned_data["note"])
         except ChatError as chat_error:
             if chat_error.code == "not_found":
                 raise
             error = chat_error
-            add_form_error(form, error)
         else:
             messages.success(request, _("Your request was sent to the admins."))
             return SeeOther(request.path)
