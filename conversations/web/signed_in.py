@@ -1,4 +1,4 @@
-"""The decorator of all views for signed-in users, and helpers to parse ids from URLs and forms."""
+"""The decorators of all views for signed-in users, and helpers to parse ids from URLs and forms."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from accounts import tokens
+from accounts.current_user import current_user
+from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.numbers import NUMBER_MAX
 from chatty.common.pages import SeeOther
@@ -44,6 +47,25 @@ def member_view(*methods: str) -> Callable[[View[P]], View[P]]:
         return guarded  # type: ignore[return-value]  # wraps() loses that `request` is positional
 
     return decorate
+
+
+def reader_view(
+    view: Callable[Concatenate[HttpRequest, User, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """Require a signed-in user, and pass it to the view, for what programs with an access token read, too."""
+
+    @member_view("GET")
+    def of_session(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        return view(request, current_user(request), *args, **kwargs)
+
+    @functools.wraps(view)
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        token = tokens.bearer_of(request.headers.get("Authorization"))
+        if token is not None and request.method in ("GET", "HEAD"):
+            return view(request, tokens.identify(token).sign_in.user, *args, **kwargs)
+        return of_session(request, *args, **kwargs)
+
+    return guarded
 
 
 def _sign_in_response(request: HttpRequest, sign_in: str) -> HttpResponse:

@@ -17,8 +17,6 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext_lazy as _
 
-from accounts import tokens
-from accounts.current_user import current_user
 from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.file_responses import FileResponse
@@ -26,7 +24,7 @@ from chatty.common.limiter import limiter
 from conversations.attachments import limits, queries, storage
 from conversations.attachments.models import File
 from conversations.attachments.web.ranges import Range, UnsatisfiableError, requested_range
-from conversations.web.signed_in import member_view
+from conversations.web.signed_in import reader_view
 
 logger = logging.getLogger(__name__)
 
@@ -71,19 +69,8 @@ def _serve(request: HttpRequest, file_id: str, size: str) -> HttpResponse:
         )
 
 
-def _serve_to_reader(request: HttpRequest, file_id: str, size: str) -> HttpResponse:
-    authorization = request.headers.get("Authorization")
-    if (token := tokens.bearer_of(authorization)) is not None and request.method in ("GET", "HEAD"):
-        return _answer(request, tokens.identify(token).sign_in.user, file_id, size)
-    return _serve_signed_in(request, file_id=file_id, size=size)
-
-
-@member_view("GET")
-def _serve_signed_in(request: HttpRequest, *, file_id: str, size: str) -> HttpResponse:
-    return _answer(request, current_user(request), file_id, size)
-
-
-def _answer(request: HttpRequest, user: User, file_id: str, size: str) -> HttpResponse:
+@reader_view
+def _serve_to_reader(request: HttpRequest, user: User, file_id: str, size: str) -> HttpResponse:
     limiter.check_local("downloads", str(user.pk))
     found = queries.find_file(user, file_id)
     try:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 
-from accounts import tokens
+from accounts.models import User
 from chatty.common.errors import ChatError
 from conversations.custom_emoji import pictures, queries
 from conversations.emoji import is_address
-from conversations.web.signed_in import member_view
+from conversations.web.signed_in import reader_view
 
 _HEADERS = {
     # "private": proxies must not keep it, because only people who are signed in can see it.
@@ -21,29 +21,18 @@ _HEADERS = {
 }
 
 
-def picture(request: HttpRequest, address: str) -> HttpResponse:
-    return _serve(request, address, still=False)
+@reader_view
+def picture(request: HttpRequest, user: User, address: str) -> HttpResponse:
+    return _respond(address, still=False)
 
 
-def still(request: HttpRequest, address: str) -> HttpResponse:
+@reader_view
+def still(request: HttpRequest, user: User, address: str) -> HttpResponse:
     """Serve the first frame of an animation, for people who prefer reduced motion."""
-    return _serve(request, address, still=True)
+    return _respond(address, still=True)
 
 
-def _serve(request: HttpRequest, address: str, *, still: bool) -> HttpResponse:
-    token = tokens.bearer_of(request.headers.get("Authorization"))
-    if token is not None and request.method in ("GET", "HEAD"):
-        tokens.identify(token)
-        return _answer(address, still=still)
-    return _serve_signed_in(request, address=address, still=still)
-
-
-@member_view("GET")
-def _serve_signed_in(request: HttpRequest, *, address: str, still: bool) -> HttpResponse:
-    return _answer(address, still=still)
-
-
-def _answer(address: str, *, still: bool) -> HttpResponse:
+def _respond(address: str, *, still: bool) -> HttpResponse:
     if not is_address(address):
         raise ChatError("not_found")
     image = queries.image(address, still=still)
