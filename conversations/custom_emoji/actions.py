@@ -32,12 +32,12 @@ def add(user: User, *, key: str, name: str, picture: bytes) -> tuple[CustomEmoji
 
     Raises ChatError with `fields`, or: not_allowed, too_many, key_reused, slow_down, busy.
     """
-    valid_key(key)
+    key = valid_key(key)
     rules.require_may_add(user)
     name = rules.clean_name(name)
     sent = [name, hashlib.sha256(picture).hexdigest()]
-    if (known := keys.find(user.pk, _KIND, key, sent)) is not None:
-        return CustomEmoji.objects.select_related("added_by").get(pk=known), False
+    if (known := _find(user, key, sent)) is not None:
+        return known, False
     with spending(_LIMIT, str(user.pk)):
         return _add(user, key, name, sent, pictures.make(picture))
 
@@ -47,8 +47,8 @@ def _add(
     user: User, key: str, name: str, sent: list[str], made: pictures.Encoded
 ) -> tuple[CustomEmoji, bool]:
     user = require_open_account(user)
-    if (known := keys.find(user.pk, _KIND, key, sent)) is not None:
-        return CustomEmoji.objects.select_related("added_by").get(pk=known), False
+    if (known := _find(user, key, sent)) is not None:
+        return known, False
     if queries.usable().count() >= limits.EMOJI_MAX:
         sentence = _("There can be up to {max} custom emoji. Remove some first.")
         raise ChatError("too_many", format_lazy(sentence, max=limits.EMOJI_MAX))
@@ -63,6 +63,12 @@ def _add(
     )
     keys.remember(user.pk, _KIND, key, sent, emoji.pk)
     return emoji, True
+
+
+def _find(user: User, key: str, sent: list[str]) -> CustomEmoji | None:
+    """Return the emoji that an earlier request with this key has added. Raises ChatError("key_reused")."""
+    pk = keys.find(user.pk, _KIND, key, sent)
+    return None if pk is None else CustomEmoji.objects.select_related("added_by").get(pk=pk)
 
 
 def rename(user: User, emoji_id: int, name: str) -> CustomEmoji:
