@@ -40,9 +40,14 @@ class ReadOnlyAdmin(OwnFiltersOnly, admin.ModelAdmin):
         self.message_user(request, error.detail, messages.ERROR)
 
     def each(
-        self, request: HttpRequest, rows: Sequence[Any], action: Callable[[User, int], Any]
+        self,
+        request: HttpRequest,
+        rows: Sequence[Any],
+        action: Callable[[User, int], Any],
+        entry: str = "",
     ) -> list[Any]:
-        """Run an action on each row and show its errors. Returns the rows for which it succeeded."""
+        """Run an action on each row, and show its errors. Returns the rows for which it succeeded. With an
+        `entry`, it is added to their history."""
         done = []
         for row in rows:
             try:
@@ -50,6 +55,8 @@ class ReadOnlyAdmin(OwnFiltersOnly, admin.ModelAdmin):
             except ChatError as error:
                 self.message_user(request, f"{row}: {error.detail}", messages.ERROR)
             else:
+                if entry:
+                    self.log_change(request, row, entry)
                 done.append(row)
         return done
 

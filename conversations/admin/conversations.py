@@ -140,18 +140,14 @@ class ConversationAdmin(ReadOnlyAdmin):
     @admin.action(description=_("Archive"), permissions=["moderate"])
     def archive_selected(self, request: HttpRequest, rows: QuerySet[Conversation]) -> None:
         live = list(rows.filter(archived_at=None))
-        done = self.each(request, live, actions.moderate_archive)
-        for conversation in done:
-            self.log_change(request, conversation, "Archived.")
+        done = self.each(request, live, actions.moderate_archive, "Archived.")
         sentence = ngettext("Archived %d conversation.", "Archived %d conversations.", len(done))
         self.message_user(request, sentence % len(done))
 
     @admin.action(description=_("Unarchive"), permissions=["moderate"])
     def unarchive_selected(self, request: HttpRequest, rows: QuerySet[Conversation]) -> None:
         archived = list(rows.filter(archived_at__isnull=False))
-        done = self.each(request, archived, actions.moderate_unarchive)
-        for conversation in done:
-            self.log_change(request, conversation, "Unarchived.")
+        done = self.each(request, archived, actions.moderate_unarchive, "Unarchived.")
         sentence = ngettext(
             "Unarchived %d conversation.",
             "Unarchived %d conversations.",

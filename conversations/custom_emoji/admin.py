@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -37,21 +35,16 @@ class CustomEmojiAdmin(ReadOnlyAdmin):
 
     @admin.action(description=_("Remove"), permissions=["moderate"])
     def remove(self, request: HttpRequest, rows: QuerySet[CustomEmoji]) -> None:
-        done = self.each(request, list(rows.filter(removed_at=None)), actions.remove)
-        self._tell(request, done, "Removed.")
+        present = list(rows.filter(removed_at=None))
+        done = self.each(request, present, actions.remove, "Removed.")
         sentence = ngettext("Removed %d emoji.", "Removed %d emoji.", len(done))
         self.message_user(request, sentence % len(done), messages.SUCCESS)
 
     @admin.action(description=_("Remove, and delete the pictures"), permissions=["moderate"])
     def delete_pictures(self, request: HttpRequest, rows: QuerySet[CustomEmoji]) -> None:
-        done = self.each(request, list(rows), actions.delete_picture)
-        self._tell(request, done, "Deleted the picture.")
+        done = self.each(request, list(rows), actions.delete_picture, "Deleted the picture.")
         sentence = ngettext("Deleted %d picture.", "Deleted %d pictures.", len(done))
         self.message_user(request, sentence % len(done), messages.SUCCESS)
-
-    def _tell(self, request: HttpRequest, rows: list[Any], what: str) -> None:
-        for emoji in rows:
-            self.log_change(request, emoji, what)
 
     def has_moderate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("custom_emoji.change_customemoji")

@@ -10,7 +10,6 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from accounts.current_user import current_user
 from chatty.common.errors import ChatError
 from conversations.admin.base import ReadOnlyAdmin
 from conversations.invitations import actions, rules
@@ -83,11 +82,9 @@ class InvitationAdmin(ReadOnlyAdmin):
     @admin.action(description=_("Revoke"), permissions=["revoke"])
     def revoke(self, request: HttpRequest, rows: QuerySet[Invitation]) -> None:
         live = list(rows.filter(revoked_at=None))
-        for invitation in live:
-            actions.revoke_as_staff(current_user(request), invitation.pk)
-            self.log_change(request, invitation, "Revoked.")
-        sentence = ngettext("Revoked %d invitation.", "Revoked %d invitations.", len(live))
-        self.message_user(request, sentence % len(live), messages.SUCCESS)
+        done = self.each(request, live, actions.revoke_as_staff, "Revoked.")
+        sentence = ngettext("Revoked %d invitation.", "Revoked %d invitations.", len(done))
+        self.message_user(request, sentence % len(done), messages.SUCCESS)
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("invitations.change_invitation")
