@@ -1,22 +1,13 @@
-"""Makes thumbnails of a picture, as a program of its own: a picture that needs too much time or memory, or
-breaks the decoder, ends this program and nothing else. See pictures.make_thumbnails().
+"""Makes thumbnails of a picture, as a program that limited.py runs. See pictures.make_thumbnails().
 
-Its arguments are a Pillow format, the most pixels, the path of the picture, and for each thumbnail the longer
-side and the path to write.
+The arguments of main() are a Pillow format, the most pixels, the path of the picture, and for each thumbnail
+the longer side and the path to write.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import resource
-import sys
-
 from PIL import Image
 
-SECONDS = 10  # of the processor, for all thumbnails of a picture
-MEMORY = 1536 * 1024 * 1024  # bytes: 50 megapixels take up to 200 MB, several times
-UNREADABLE, DISK_FULL = 3, 4  # what the program returns
 _QUALITY = 80
 _PROFILED = ("RGB", "RGBA", "P")
 _ORIENTED = ("JPEG", "PNG")  # as in browsers
@@ -37,7 +28,7 @@ def main(kind: str, pixels_max: str, path: str, *targets: str) -> None:
     largest = max(sides)
     with Image.open(path, formats=[kind]) as picture:
         if picture.width * picture.height > int(pixels_max):
-            sys.exit(UNREADABLE)
+            raise ValueError("too many pixels")
         picture.draft("RGB", (largest, largest))  # JPEG: decode at a reduced size
         picture.load()
         has_alpha = "A" in picture.getbands() or "transparency" in picture.info
@@ -53,23 +44,3 @@ def main(kind: str, pixels_max: str, path: str, *targets: str) -> None:
             smaller.thumbnail((side, side), Image.Resampling.LANCZOS)
             options = {"quality": _QUALITY, "method": 4, "icc_profile": profile, "exif": b""}
             smaller.save(sides[side], "WEBP", **options)
-
-
-def limit() -> None:
-    with contextlib.suppress(ValueError, OSError):  # macOS has no limit of memory
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(
-        resource.RLIMIT_CPU, (SECONDS, SECONDS + 1)
-    )  # SIGXCPU, and only then SIGKILL
-    os.nice(5)  # messages come first
-
-
-if __name__ == "__main__":
-    limit()
-    try:
-        main(*sys.argv[1:])
-    except OSError as error:
-        # Pillow raises OSError for broken pictures, too, but then there is no error of the system.
-        sys.exit(UNREADABLE if error.errno is None else DISK_FULL)
-    except Exception:  # decoders raise all kinds of exceptions for broken files
-        sys.exit(UNREADABLE)

@@ -1,7 +1,7 @@
 """Pictures: their size, without metadata; and thumbnails.
 
-The server reads the parts of a file, and never its pixels. Only thumbnails need those: a job makes them, in
-a program with limits of its own (decoder.py).
+The server reads the parts of a file, and never its pixels. What needs those, such as thumbnails, is made in a
+process with limits of its own (limited.py).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from django.utils.translation import gettext_lazy as _
 
 from chatty.common.errors import ChatError
 from conversations.attachments import limits
-from conversations.attachments.media import decoder
+from conversations.attachments.media import decoder, limited
 from conversations.attachments.media.containers import BrokenError, Cleaned, copy_clean
 from conversations.attachments.media.orientation import is_turned
 
 FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WEBP"}
 _SECONDS = 20  # until it is tried again, on a busy machine; less than the lease of a job
-# How the program ends if the picture is the reason.
-_REFUSED = (decoder.UNREADABLE, -signal.SIGXCPU, -signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS)
+# How the process ends if the picture is the reason.
+_REFUSED = (limited.UNREADABLE, -signal.SIGXCPU, -signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,12 @@ def clean(path: Path, media_type: str) -> Picture:
                 cleaned = copy_clean(media_type, original, target)
             except BrokenError:
                 raise unreadable() from None
-        _require_possible(cleaned)
+        require_possible(
+            cleaned,
+            pixels_max=limits.PIXELS_MAX,
+            frames_max=limits.FRAMES_MAX,
+            animation_pixels_max=limits.ANIMATION_PIXELS_MAX,
+        )
         if cleaned.changed:
             undo.pop_all()
     width, height = cleaned.width, cleaned.height
@@ -60,14 +65,18 @@ def clean(path: Path, media_type: str) -> Picture:
     return Picture(width, height, cleaned.frames > 1, copied if cleaned.changed else path)
 
 
-def _require_possible(cleaned: Cleaned) -> None:
+def require_possible(
+    cleaned: Cleaned, *, pixels_max: int, frames_max: int, animation_pixels_max: int
+) -> None:
+    """Raise ChatError("bad_file") if decoding the picture could take too much. `animation_pixels_max`: of all
+    frames."""
     pixels = cleaned.width * cleaned.height
-    if pixels > limits.PIXELS_MAX:
+    if pixels > pixels_max:
         sentence = _("This image is too large (max {max} megapixels).")
-        raise ChatError("bad_file", format_lazy(sentence, max=limits.PIXELS_MAX // 1_000_000))
+        raise ChatError("bad_file", format_lazy(sentence, max=pixels_max // 1_000_000))
     total = cleaned.frames * pixels if cleaned.frames > 1 else 0
-    if cleaned.frames > limits.FRAMES_MAX or total > limits.ANIMATION_PIXELS_MAX:
-        raise too_many_frames()
+    if cleaned.frames > frames_max or total > animation_pixels_max:
+        raise ChatError("bad_file", _("This animation has too many frames."))
 
 
 def make_thumbnails(path: Path, media_type: str, targets: Mapping[int, Path]) -> None:
@@ -77,13 +86,25 @@ def make_thumbnails(path: Path, media_type: str, targets: Mapping[int, Path]) ->
     """
     sides = [str(each) for side, target in targets.items() for each in (side, target)]
     kind, pixels = FORMATS[media_type], str(limits.PIXELS_MAX)
-    # As a file: as a module, it would load what the packages around it need. -P: nor what is beside it.
-    command = [sys.executable, "-P", decoder.__file__, kind, pixels, str(path), *sides]
+    try:
+        run_limited(decoder.__file__, kind, pixels, str(path), *sides)
+    except BrokenError:
+        raise unreadable() from None
+
+
+def run_limited(program: str, *arguments: str, given: bytes = b"") -> bytes:
+    """Run main() of a program within the limits of limited.py, and return its output. Takes up to 20 seconds.
+
+    `given`: its input. Raises BrokenError if the picture is the reason why it fails, and ChatError:
+    storage_full, unavailable.
+    """
+    # As files: as modules, they would load what the packages around them need. -P: nor what is beside them.
+    command = [sys.executable, "-P", limited.__file__, program, *arguments]
     try:
         done = subprocess.run(  # noqa: S603 (our own arguments, no shell)
             command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            input=given,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=_SECONDS,
             check=False,
@@ -92,16 +113,13 @@ def make_thumbnails(path: Path, media_type: str, targets: Mapping[int, Path]) ->
     except (OSError, subprocess.TimeoutExpired) as error:  # not the fault of the picture
         raise ChatError("unavailable", retry_after=5) from error
     if done.returncode in _REFUSED:
-        raise unreadable()
-    if done.returncode == decoder.DISK_FULL:
+        raise BrokenError
+    if done.returncode == limited.DISK_FULL:
         raise ChatError("storage_full")
     if done.returncode:
         raise ChatError("unavailable", retry_after=5)
+    return done.stdout
 
 
 def unreadable() -> ChatError:
     return ChatError("bad_file", _("This picture is damaged, so Chatty can’t send it."))
-
-
-def too_many_frames() -> ChatError:
-    return ChatError("bad_file", _("This animation has too many frames."))

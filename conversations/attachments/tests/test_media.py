@@ -17,7 +17,7 @@ import pytest
 from PIL import Image, ImageChops, ImageOps
 
 from conversations.attachments.actions.examining import examine
-from conversations.attachments.media import clips, decoder, detection, pictures
+from conversations.attachments.media import clips, decoder, detection, limited, pictures
 from conversations.attachments.names import clean_name
 from conversations.tests.helpers import raises_chat_error
 
@@ -344,15 +344,16 @@ def test_a_decoder_that_fails_or_never_ends_harms_nothing(program, code, tmp_pat
 def test_the_decoder_has_limits_of_its_own(tmp_path):
     path = tmp_path / "upload"
     path.write_bytes(png_of(12_000, 12_000))
-    command = [sys.executable, "-P", decoder.__file__, "PNG", "50000000", str(path), "840", "x"]
-    assert subprocess.run(command, check=False).returncode == decoder.UNREADABLE
-    program = "import decoder; decoder.SECONDS = 1; decoder.limit()\nwhile True: pass"
+    programs = [limited.__file__, decoder.__file__]
+    command = [sys.executable, "-P", *programs, "PNG", "50000000", str(path), "840", "x"]
+    assert subprocess.run(command, check=False).returncode == limited.UNREADABLE
+    program = "import limited; limited.SECONDS = 1; limited.limit()\nwhile True: pass"
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, check=False, cwd=Path(decoder.__file__).parent)
+    done = subprocess.run(command, check=False, cwd=Path(limited.__file__).parent)
     assert done.returncode == -signal.SIGXCPU
-    program = "import decoder; decoder.limit(); bytes(2 * 1024 ** 3)"
+    program = "import limited; limited.limit(); bytes(2 * 1024 ** 3)"
     command = [sys.executable, "-c", program]
-    place = Path(decoder.__file__).parent
+    place = Path(limited.__file__).parent
     done = subprocess.run(command, check=False, cwd=place, capture_output=True)
     assert b"MemoryError" in done.stderr
 

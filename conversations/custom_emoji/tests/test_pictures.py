@@ -9,7 +9,7 @@ from PIL import Image
 
 from conversations.attachments.tests.test_media import exif, gif_of, png_of
 from conversations.attachments.tests.test_media import picture as photo
-from conversations.custom_emoji import limits, pictures
+from conversations.custom_emoji import encoder, limits, pictures
 from conversations.custom_emoji.tests.conftest import animation, picture
 from conversations.emoji import is_address
 from conversations.tests.helpers import raises_chat_error
@@ -88,3 +88,23 @@ def test_bad_file_is_refused(file, code):
 def test_too_many_pixels_in_all_frames_are_refused():
     with raises_chat_error("bad_file"):
         pictures.make(animation(60, "GIF", side=700))
+
+
+def test_frame_that_is_larger_than_the_picture_counts():
+    size = (5_000).to_bytes(2, "little")
+    image = b",\x00\x00\x00\x00"  # and its width and height
+    with raises_chat_error("bad_file") as raised:
+        pictures.make(gif_of(1).replace(image + b"\x01\x00\x01\x00", image + 2 * size))
+    assert "megapixels" in str(raised.value.detail)
+
+
+@pytest.mark.parametrize(("signal", "code"), [(11, "bad_file"), (9, "unavailable")])
+def test_picture_that_breaks_the_decoder_does_not_end_the_server(
+    signal, code, tmp_path, monkeypatch
+):
+    program = tmp_path / "encoder.py"
+    program.write_text(f"import os; os.kill(os.getpid(), {signal})")
+    monkeypatch.setattr(encoder, "__file__", str(program))
+    with raises_chat_error(code) as raised:
+        pictures.make(picture())
+    assert set(raised.value.fields) == ({"picture"} if code == "bad_file" else set())
