@@ -6,21 +6,11 @@ the longer side and the path to write.
 
 from __future__ import annotations
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 _QUALITY = 80
 _PROFILED = ("RGB", "RGBA", "P")
 _ORIENTED = ("JPEG", "PNG")  # as in browsers
-_ORIENTATION = 0x0112
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def main(kind: str, pixels_max: str, path: str, *targets: str) -> None:
@@ -35,11 +25,10 @@ def main(kind: str, pixels_max: str, path: str, *targets: str) -> None:
         mode = "RGBA" if has_alpha else "RGB"
         # That of other kinds of colours would be wrong for these.
         profile = picture.info.get("icc_profile") if picture.mode in _PROFILED else None
-        turn = _TURNS.get(picture.getexif().get(_ORIENTATION, 1)) if kind in _ORIENTED else None
         smaller = picture if picture.mode == mode else picture.convert(mode)
         smaller.thumbnail((largest, largest), Image.Resampling.LANCZOS)
-        if turn is not None:
-            smaller = smaller.transpose(turn)
+        if kind in _ORIENTED:
+            smaller = ImageOps.exif_transpose(smaller)
         for side in sorted(sides, reverse=True):
             smaller.thumbnail((side, side), Image.Resampling.LANCZOS)
             options = {"quality": _QUALITY, "method": 4, "icc_profile": profile, "exif": b""}
