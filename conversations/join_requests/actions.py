@@ -32,7 +32,6 @@ from conversations.models import Membership
 
 _State = JoinRequest.State
 
-WAITING_MAX = queries.PAGE_MAX
 AGAIN_AFTER = timedelta(days=1)  # since it was declined
 
 
@@ -108,7 +107,7 @@ def _ask(user: User, conversation_id: int, token_hash: str, note: str) -> JoinRe
         return request
     if request is not None:
         _require_may_ask_again(request)
-    if queries.waiting_number(conversation_id) >= WAITING_MAX:
+    if queries.waiting_number(conversation_id) >= queries.WAITING_MAX:
         raise ChatError("too_many", _("Too many people are waiting already. Try again later."))
     request = request or JoinRequest(conversation=conversation, user=user)
     request.state, request.note = _State.WAITING, note
@@ -120,17 +119,21 @@ def _ask(user: User, conversation_id: int, token_hash: str, note: str) -> JoinRe
 
 def may_ask_again(request: JoinRequest) -> bool:
     """Return whether enough time has passed. Someone who is blocked finds out by trying."""
-    return timezone.now() - (request.decided_at or request.created_at) >= AGAIN_AFTER
+    return _wait(request) <= timedelta(0)
+
+
+def _wait(request: JoinRequest) -> timedelta:
+    """Return how long to wait before asking again, not above zero if that is over."""
+    return (request.decided_at or request.created_at) + AGAIN_AFTER - timezone.now()
 
 
 def _require_may_ask_again(request: JoinRequest) -> None:
     if request.state == _State.BLOCKED:
         raise ChatError("not_allowed", _("You can’t ask to join this conversation again."))
-    since = timezone.now() - (request.decided_at or request.created_at)
-    if since < AGAIN_AFTER:
-        wait = (AGAIN_AFTER - since).total_seconds()
+    wait = _wait(request)
+    if wait > timedelta(0):
         sentence = _("Your request was declined. You can ask again in a day.")
-        raise ChatError("slow_down", sentence, retry_after=wait)
+        raise ChatError("slow_down", sentence, retry_after=wait.total_seconds())
 
 
 @in_transaction

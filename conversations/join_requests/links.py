@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.urls import reverse
+
 from chatty.common import link_tokens
 from conversations.join_requests.models import JoinLink
 
@@ -18,7 +20,7 @@ def token_of(link: JoinLink) -> str | None:
     return link_tokens.find_token(_PURPOSE, link.nonce, link.token_hash)
 
 
-def path_of(link: JoinLink) -> str | None:
-    # Not reverse(): queries use it, which don't know the pages.
-    token = token_of(link)
-    return None if token is None else f"/ask/{token}/"
+def url_of(link: JoinLink | None, site: str) -> str | None:
+    """Return the address of a link, None if there is none or it can't be shown. `site`: see site_of()."""
+    token = token_of(link) if link else None
+    return token and site + reverse("join_requests:ask", args=[token])

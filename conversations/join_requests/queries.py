@@ -11,7 +11,8 @@ from conversations.join_requests.links import TOKEN_MAX
 from conversations.join_requests.models import JoinLink, JoinRequest
 from conversations.models import Membership
 
-PAGE_MAX = 500  # as many as can wait for one group, see actions.py
+WAITING_MAX = 500  # requests that can wait for one group
+_OWN_MAX = 100
 
 
 def link_by_token(token: str) -> JoinLink | None:
@@ -28,24 +29,28 @@ def link_of(user: User, conversation_id: int) -> JoinLink | None:
     return JoinLink.objects.filter(conversation=membership.conversation).first()
 
 
-def requests_of(conversation_id: int) -> QuerySet[JoinRequest]:
+def requests_of(conversation_id: int) -> list[JoinRequest]:
     """Return the requests that admins decide on, the oldest first."""
-    requests = JoinRequest.objects.select_related("user").order_by("pk")
-    return requests.filter(conversation=conversation_id, user__is_active=True)
+    rows = _of_active_people(conversation_id).select_related("user")
+    return list(rows.order_by("pk")[:WAITING_MAX])
 
 
 def waiting_number(conversation_id: int) -> int:
-    return requests_of(conversation_id).filter(state=JoinRequest.State.WAITING).count()
+    return _of_active_people(conversation_id).filter(state=JoinRequest.State.WAITING).count()
+
+
+def _of_active_people(conversation_id: int) -> QuerySet[JoinRequest]:
+    return JoinRequest.objects.filter(conversation=conversation_id, user__is_active=True)
 
 
 def request_by(user: User, conversation_id: int) -> JoinRequest | None:
     return JoinRequest.objects.filter(user=user, conversation=conversation_id).first()
 
 
-def own_requests(user: User) -> QuerySet[JoinRequest]:
+def own_requests(user: User) -> list[JoinRequest]:
     """Return the requests of this user that are waiting or were declined, the latest first."""
-    requests = JoinRequest.objects.select_related("conversation").order_by("-created_at", "-pk")
-    return requests.filter(user=user, conversation__deleted_at__isnull=True)
+    rows = JoinRequest.objects.filter(user=user, conversation__deleted_at__isnull=True)
+    return list(rows.select_related("conversation").order_by("-created_at", "-pk")[:_OWN_MAX])
 
 
 def manager_ids(conversation_id: int) -> list[int]:

@@ -13,7 +13,7 @@ from conversations import access
 from conversations.api.views import ChatAPIView, validated_body
 from conversations.join_requests import actions, queries, rules
 from conversations.join_requests.api.serializers import AskSerializer, DeclineSerializer
-from conversations.join_requests.links import path_of
+from conversations.join_requests.links import url_of
 from conversations.join_requests.models import JoinLink
 from conversations.join_requests.wire import (
     JoinLinkOut,
@@ -25,7 +25,6 @@ from conversations.join_requests.wire import (
 )
 
 _NOTHING = {204: None}
-OWN_MAX = 100
 
 
 def _nothing() -> Response:
@@ -38,7 +37,7 @@ class OwnRequestsView(ChatAPIView):
     @extend_schema(operation_id="join_requests_list", responses=OwnJoinRequestsOut)
     def get(self, request: Request) -> Response:
         """List your requests to join that are waiting or were declined, the latest first."""
-        rows = queries.own_requests(current_user(request))[:OWN_MAX]
+        rows = queries.own_requests(current_user(request))
         return Response(OwnJoinRequestsOut([own_request_to_wire(row) for row in rows]))
 
     @extend_schema(request=AskSerializer, responses={201: OwnJoinRequestOut})
@@ -84,8 +83,7 @@ class LinkView(ChatAPIView):
 
 
 def _link_response(request: Request, link: JoinLink | None) -> Response:
-    path = path_of(link) if link else None
-    return Response(JoinLinkOut(None if path is None else site_of(request._request) + path))
+    return Response(JoinLinkOut(url_of(link, site_of(request._request))))
 
 
 class RequestsView(ChatAPIView):
@@ -96,7 +94,7 @@ class RequestsView(ChatAPIView):
         """List who asks to join, the oldest first, and who was declined or blocked. For owners and admins."""
         membership = access.member_of(current_user(request), conversation)
         access.require(rules.ANSWER.name, membership)
-        rows = queries.requests_of(conversation)[: queries.PAGE_MAX]
+        rows = queries.requests_of(conversation)
         return Response(JoinRequestsOut([request_to_wire(row) for row in rows]))
 
 

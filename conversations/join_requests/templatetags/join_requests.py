@@ -11,7 +11,7 @@ from accounts.current_user import current_user
 from chatty.common.pages import site_of
 from conversations import access
 from conversations.join_requests import queries, rules
-from conversations.join_requests.links import path_of
+from conversations.join_requests.links import url_of
 from conversations.join_requests.models import JoinLink, JoinRequest
 from conversations.models import Conversation
 
@@ -42,11 +42,10 @@ def _read(request: HttpRequest, conversation: Conversation) -> JoinRequests:
     user = current_user(request)
     membership = access.member_of(user, conversation.pk)
     link = JoinLink.objects.filter(conversation=conversation).first()
-    path = path_of(link) if link else None
-    url = site_of(request) + path if path else None
+    url = url_of(link, site_of(request))
     if not access.allows(rules.ANSWER.name, membership):
         return JoinRequests(url, can_answer=False, waiting=[], blocked=[])
-    found = list(queries.requests_of(conversation.pk)[: queries.PAGE_MAX])
+    found = queries.requests_of(conversation.pk)
     states = JoinRequest.State
     return JoinRequests(
         url,

@@ -171,7 +171,7 @@ class TestAsking:
             actions.ask_to_join(carol, token)
 
     def test_number_waiting_for_one_group_is_limited(self, carol, token, monkeypatch):
-        monkeypatch.setattr(actions, "WAITING_MAX", 0)
+        monkeypatch.setattr(queries, "WAITING_MAX", 0)
         with raises_chat_error("too_many"):
             actions.ask_to_join(carol, token)
 

@@ -18,8 +18,6 @@ from conversations.join_requests.models import NOTE_MAX, JoinLink, JoinRequest
 from conversations.models import Membership
 from conversations.web.signed_in import member_view
 
-OWN_MAX = 100
-
 
 class AskForm(forms.Form):
     note = ShortField(
@@ -69,7 +67,7 @@ def _page(request: HttpRequest, link: JoinLink, form: AskForm) -> HttpResponse:
 
 @member_view("GET")
 def own_requests(request: HttpRequest) -> HttpResponse:
-    rows = queries.own_requests(current_user(request))[:OWN_MAX]
+    rows = queries.own_requests(current_user(request))
     return render(request, "join_requests/own.html", {"rows": rows})
 
 
