@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, When
 
 from accounts.models import User
 from chatty.common.link_tokens import hash_token
@@ -13,6 +13,12 @@ from conversations.models import Membership
 
 WAITING_MAX = 500  # requests that can wait for one group
 _OWN_MAX = 100
+# Of those that were declined, there can be any number.
+_BY_STATE = Case(
+    When(state=JoinRequest.State.WAITING, then=0),
+    When(state=JoinRequest.State.BLOCKED, then=1),
+    default=2,
+)
 
 
 def link_by_token(token: str) -> JoinLink | None:
@@ -30,9 +36,9 @@ def link_of(user: User, conversation_id: int) -> JoinLink | None:
 
 
 def requests_of(conversation_id: int) -> list[JoinRequest]:
-    """Return the requests that admins decide on, the oldest first."""
+    """Return the requests to decide on, the oldest first, then those that were blocked or declined."""
     rows = _of_active_people(conversation_id).select_related("user")
-    return list(rows.order_by("pk")[:WAITING_MAX])
+    return list(rows.order_by(_BY_STATE, "pk")[:WAITING_MAX])
 
 
 def waiting_number(conversation_id: int) -> int:

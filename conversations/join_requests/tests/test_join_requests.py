@@ -25,6 +25,7 @@ from conversations.actions import update_conversation as change
 from conversations.join_requests import actions, links, queries
 from conversations.join_requests.models import NOTE_MAX, JoinLink, JoinRequest
 from conversations.models import Membership, Message
+from tests import cast
 from tests.html import parse, words
 
 pytestmark = pytest.mark.django_db
@@ -329,6 +330,18 @@ class TestPages:
         with connection.execute_wrapper(block_first), raises_chat_error("not_found"):
             actions.withdraw(carol, group.pk)
         JoinRequest.objects.get(pk=asked.pk)
+
+    def test_those_who_wait_are_listed_however_many_were_declined(
+        self, alice, bob, carol, mia, group, token, monkeypatch
+    ):
+        monkeypatch.setattr(queries, "WAITING_MAX", 2)
+        for person in (carol, mia):
+            actions.ask_to_join(person, token)
+            actions.decline(alice, group.pk, person.pk)
+        rita = cast.create_user("Rita")
+        actions.ask_to_join(rita, token)
+        assert [each.user for each in queries.requests_of(group.pk)] == [rita, carol]
+        assert "Rita" in words(parse(signed_in(alice).get(f"/c/{group.pk}/members/")))
 
     def test_note_that_is_no_text_is_an_error_and_stays(self, carol, token):
         page = signed_in(carol).post(f"/ask/{token}/", {"note": "please\0"})
