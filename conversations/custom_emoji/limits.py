@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-BYTES_MAX = 128 * 1024  # of an uploaded picture
+KB_MAX = 128  # of an uploaded picture
+BYTES_MAX = KB_MAX * 1024
 SIDE = 128  # pixels of a stored picture, which is square
 PIXELS_MAX = 4_000_000  # of an uploaded picture
 FRAMES_MAX = 100

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from chatty.common.errors import ChatError, Sentence
@@ -51,7 +52,8 @@ def make(file: bytes) -> Encoded:
 
 
 def too_big() -> ChatError:
-    return _error("too_big", _("This file is too big (max 128 KB)."))
+    sentence = _("This file is too big (max {max} KB).")
+    return _error("too_big", format_lazy(sentence, max=limits.KB_MAX))
 
 
 def _made(file: bytes, media_type: str) -> Encoded:

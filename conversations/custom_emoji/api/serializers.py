@@ -18,7 +18,7 @@ class NewEmoji(StrictSerializer):
     )
     name = serializers.CharField(trim_whitespace=False, help_text=_NAME)
     picture = serializers.FileField(
-        allow_empty_file=True, help_text="A PNG, JPEG, WebP or GIF of up to 128 KB."
+        allow_empty_file=True, help_text=f"A PNG, JPEG, WebP or GIF of up to {limits.KB_MAX} KB."
     )
 
 

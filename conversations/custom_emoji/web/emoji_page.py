@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -32,7 +33,10 @@ class AddForm(forms.Form):
         label=gettext_lazy("Picture"),
         allow_empty_file=True,  # the action reports it with all other invalid files
         widget=forms.FileInput(attrs={"accept": ",".join(pictures.MEDIA_TYPES)}),
-        help_text=gettext_lazy("PNG, JPEG, WebP or GIF, up to 128 KB. Square ones look best."),
+        help_text=format_lazy(
+            gettext_lazy("PNG, JPEG, WebP or GIF, up to {max} KB. Square ones look best."),
+            max=limits.KB_MAX,
+        ),
     )
     name = Line(
         label=gettext_lazy("Name"),
