@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from babel.messages.catalog import Catalog
+from django.apps import apps
 from django.conf import settings
 from django.utils import translation
+from django.utils.functional import Promise
 
 from chatty.common.errors import CODES, ChatError
 from chatty.common.text import clean_body
@@ -35,6 +37,13 @@ def test_every_language_except_english_has_a_catalogue():
 def test_catalogue_is_complete_and_compiled(path, strings):
     """`python -m tests.catalogue` fixes what can be fixed without knowing the language."""
     assert list(catalogue.problems(path, strings)) == []
+
+
+def test_names_of_apps_in_the_admin_site_are_translated():
+    ours = {"accounts", "chatty", "conversations"}
+    own = [each for each in apps.get_app_configs() if each.name.partition(".")[0] in ours]
+    named = {each.name for each in own if isinstance(each.verbose_name, Promise)}
+    assert named == {each.name for each in own} - {"chatty"}  # a name of its own
 
 
 @pytest.mark.parametrize(

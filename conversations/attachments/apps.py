@@ -1,12 +1,13 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class AttachmentsConfig(AppConfig):
     name = "conversations.attachments"
     label = "attachments"
-    verbose_name = "Files"
+    verbose_name = _("Files")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -1,12 +1,13 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class CustomEmojiConfig(AppConfig):
     name = "conversations.custom_emoji"
     label = "custom_emoji"
-    verbose_name = "Custom emoji"
+    verbose_name = _("Custom emoji")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -1,12 +1,13 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class InvitationsConfig(AppConfig):
     name = "conversations.invitations"
     label = "invitations"
-    verbose_name = "Invitations"
+    verbose_name = _("Invitations")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
