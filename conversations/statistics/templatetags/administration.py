@@ -11,25 +11,39 @@ from django.utils.translation import gettext_lazy as _
 
 register = template.Library()
 
-# Of each model, in the order of the list: its icon, and the heading of the group that begins with it.
-_ICONS: dict[str, tuple[str, Any]] = {
-    "User": ("users", _("People")),
-    "SignUpRequest": ("user-plus", ""),
-    "SignIn": ("monitor-smartphone", ""),
-    "Conversation": ("message-circle", _("Conversations")),
-    "Message": ("messages-square", ""),
-    "Reveal": ("eye", ""),
-    "Invitation": ("mail", ""),
-    "InstallationSettings": ("settings", _("Operation")),
-    "Job": ("list-todo", ""),
-    "Delivery": ("send", ""),
-    "Destination": ("server", ""),
-    "ReaderState": ("book-open", ""),
-    "Cursor": ("bookmark", ""),
-    "SetAsideChange": ("triangle-alert", ""),
-}
-_ORDER = list(_ICONS)
-_OTHER = "circle-dot"
+# The models under each heading, in the order of the list, with their icons.
+_GROUPS: tuple[tuple[Any, dict[str, str]], ...] = (
+    (
+        _("People"),
+        {"User": "users", "SignUpRequest": "user-plus", "SignIn": "monitor-smartphone"},
+    ),
+    (
+        _("Conversations"),
+        {
+            "Conversation": "message-circle",
+            "Message": "messages-square",
+            "File": "paperclip",
+            "CustomEmoji": "smile-plus",
+            "Reveal": "eye",
+            "Invitation": "mail",
+        },
+    ),
+    (
+        _("Operation"),
+        {
+            "InstallationSettings": "settings",
+            "Job": "list-todo",
+            "Delivery": "send",
+            "Destination": "server",
+            "ReaderState": "book-open",
+            "Cursor": "bookmark",
+            "SetAsideChange": "triangle-alert",
+        },
+    ),
+)
+_KNOWN = {name: (heading, icon) for heading, models in _GROUPS for name, icon in models.items()}
+_ORDER = list(_KNOWN)
+_OTHER = (_GROUPS[-1][0], "circle-dot")
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -52,10 +66,8 @@ def admin_links(context: Context) -> list[Link]:
     ]
     models.sort(key=lambda model: _place(model["object_name"]))
     links = []
-    heading: Any = ""
     for model in models:
-        icon, begins = _ICONS.get(model["object_name"], (_OTHER, ""))
-        heading = begins or heading
+        heading, icon = _KNOWN.get(model["object_name"], _OTHER)
         current = path.startswith(model["admin_url"])
         links.append(Link(heading, icon, str(model["name"]), model["admin_url"], current))
     return links

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
@@ -12,6 +13,7 @@ from chatty.jobs.models import Job
 from conversations import actions
 from conversations.statistics import overview, plots, storage
 from conversations.statistics.models import ActiveDay, DayStatistics, HourStatistics
+from conversations.statistics.templatetags import administration
 from conversations.tests.conftest import open_group
 from conversations.tests.helpers import say
 from tests.html import parse, words
@@ -97,6 +99,17 @@ def test_lists_are_those_that_one_may_look_at(root):
     staff.user_permissions.set(Permission.objects.filter(codename="view_message"))
     links = [words(link) for link in page(staff).select(".admin__links a")]
     assert links == ["Overview", "Messages"]
+
+
+def test_every_list_is_under_its_heading(root):
+    assert set(administration._KNOWN) == {model.__name__ for model in admin.site._registry}
+    names = [words(each) for each in page(root).select(".admin__links li")]
+    assert names.index("Conversations") < names.index("Files") < names.index("Operation")
+    staff = User.objects.create_user("staff@example.org", "long enough secret", is_staff=True)
+    able = Permission.objects.filter(codename__in=["view_user", "view_message"])
+    staff.user_permissions.set(able)
+    names = [words(each) for each in page(staff).select(".admin__links li")]
+    assert names == ["Overview", "People", "People", "Conversations", "Messages"]
 
 
 def test_dates_are_in_iso_8601_in_every_language(root):
