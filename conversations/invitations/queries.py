@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
 
 from accounts.models import User
 from accounts.queries import user_by_email
@@ -170,10 +171,8 @@ def listed(rows: QuerySet[Invitation]) -> list[Listed]:
     ).select_related("conversation"):
         targets[target.invitation_id].append(target.conversation)
     people: dict[int, list[User]] = defaultdict(list)
-    latest: Any = Acceptance.objects.filter(invitation__in=ids).select_related("user")
-    for acceptance in latest.order_by("-pk")[: len(ids) * limits.PEOPLE_SHOWN]:
-        if len(people[acceptance.invitation_id]) < limits.PEOPLE_SHOWN:
-            people[acceptance.invitation_id].append(acceptance.user)
+    for acceptance in _latest_acceptances(ids):
+        people[acceptance.invitation_id].append(acceptance.user)
     own = _refusals(found)
     for each in found:
         # Not those that the inviter has left: they may have got another name since.
@@ -182,6 +181,14 @@ def listed(rows: QuerySet[Invitation]) -> list[Listed]:
         Listed(each, targets[each.pk], people[each.pk], _state(each, targets[each.pk], own))
         for each in found
     ]
+
+
+def _latest_acceptances(invitation_ids: Collection[int]) -> QuerySet[Acceptance]:
+    """Return the latest PEOPLE_SHOWN of each invitation."""
+    place = Window(RowNumber(), partition_by=["invitation"], order_by="-pk")
+    rows = Acceptance.objects.filter(invitation__in=invitation_ids).annotate(place=place)
+    shown = rows.filter(place__lte=limits.PEOPLE_SHOWN)
+    return shown.select_related("user").order_by("-pk")
 
 
 def _refusals(invitations: Collection[Invitation]) -> dict[tuple[int, int], str]:

@@ -627,3 +627,15 @@ def test_imitation_of_an_administrator_is_recognised(alice, mia):
     User.objects.create_superuser("root@example.org", "x", name="Mιa")
     assert queries.has_look_alike(mia, [])
     assert queries.has_look_alike(alice, []) is False
+
+
+def test_each_invitation_shows_its_latest_people(
+    alice, bob, carol, mia, open_group, pair, invite, accept, monkeypatch
+):
+    monkeypatch.setattr(limits, "PEOPLE_SHOWN", 1)
+    first, second = invite(alice, pair), invite(alice, open_group)
+    accept(carol, first)
+    for person in (carol, mia):
+        accept(person, second)
+    found = queries.invitations_of(alice, limit=10)
+    assert [(each.people, each.more_people) for each in found] == [([mia], 1), ([carol], 0)]
