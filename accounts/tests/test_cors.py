@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts import tokens
+from chatty.api.views import SharedSchemaGenerator
 from tests.cast import PASSWORD
 
 OWN = "http://testserver"
@@ -64,6 +65,22 @@ def test_preflight_of_a_listed_origin_needs_no_token():
     assert (answer.status_code, answer.content, allowed(answer)) == (204, b"", LISTED)
     assert "POST" in answer.headers["Access-Control-Allow-Methods"]
     assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
+
+
+def test_every_header_of_the_api_can_be_sent_and_read():
+    """Those that the schema describes. Browsers hide all others from scripts, or don't send them."""
+    sent, received = set(), set()
+    for methods in SharedSchemaGenerator().get_schema()["paths"].values():
+        for operation in methods.values():
+            parameters = operation.get("parameters", ())
+            sent |= {each["name"] for each in parameters if each["in"] == "header"}
+            for response in operation["responses"].values():
+                received |= response.get("headers", {}).keys()
+    assert {"If-Match", "Upload-Offset"} <= sent
+    assert {"ETag", "Upload-Offset"} <= received
+    answer = preflight("/api/uploads/", LISTED)
+    assert sent <= set(answer.headers["Access-Control-Allow-Headers"].split(", "))
+    assert received <= set(answer.headers["Access-Control-Expose-Headers"].split(", "))
 
 
 def test_listed_origin_can_read_errors():

@@ -18,10 +18,12 @@ from chatty.common.origins import is_listed, parse_origin
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-_REQUEST_HEADERS = "Accept, Accept-Language, Authorization, Content-Type, If-Match, If-None-Match"
+_REQUEST_HEADERS = (
+    "Accept, Accept-Language, Authorization, Content-Type, If-Match, If-None-Match, Upload-Offset"
+)
 _RESPONSE_HEADERS = (
     "Allow, Chatty-Build, ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, "
-    "X-Request-ID"
+    "Upload-Length, Upload-Offset, X-Request-ID"
 )
 _PREFLIGHT_SECONDS = 600  # for which browsers remember the response to a preflight request
 
