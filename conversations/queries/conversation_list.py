@@ -142,9 +142,11 @@ _UNREAD = """
     WHERE x.conversation_id = m.conversation_id
       AND x.seq > m.last_read_seq AND x.seq <= m.last_read_seq + %(window)s
       AND (x.author_id IS NULL OR x.author_id <> m.user_id)"""
-# Who a group without a name is titled by.
-_OTHERS = """SELECT u.name FROM conversations_membership o JOIN accounts_user u ON u.id = o.user_id
-    WHERE o.conversation_id = c.id AND o.user_id <> m.user_id ORDER BY u.name, u.id LIMIT 20"""
+# Who a group without a name is titled by: the same people as in title().
+_NAMES_IN_TITLE = 20
+_OTHERS = f"""SELECT u.name FROM conversations_membership o JOIN accounts_user u ON u.id = o.user_id
+    WHERE o.conversation_id = c.id AND o.user_id <> m.user_id
+    ORDER BY u.name, u.id LIMIT {_NAMES_IN_TITLE}"""  # noqa: S608 - a number of ours
 _SIDEBAR = f"""SELECT c.id, c.kind, c.access, c.name, c.topic, c.version, c.last_seq, c.last_text_at,
        c.archived_at, c.posting, c.adding, c.inviting, c.renaming, c.slow_mode,
        c.created_by_id, c.direct_key, m.last_read_seq, m.role, m.level, m.favourite,
@@ -385,4 +387,5 @@ def title(conversation: Conversation, user: User) -> str:
     if other:
         return other.name
     others = Membership.objects.filter(conversation=conversation).exclude(user=user)
-    return names_as_title(sorted(others.values_list("user__name", flat=True)[:20]))
+    names = others.order_by("user__name", "user_id").values_list("user__name", flat=True)
+    return names_as_title(sorted(names[:_NAMES_IN_TITLE]))

@@ -13,6 +13,7 @@ from chatty.common.errors import ChatError
 from conversations import actions, queries
 from conversations.models import Conversation, Membership, Message
 from conversations.tests.helpers import say
+from tests.cast import create_extra
 from tests.html import one, parse, words
 
 
@@ -49,6 +50,15 @@ def test_group_without_a_name_is_titled_by_the_others(alice, bob, carol):
         row = queries.sidebar_row(person, made.pk)
         assert row is not None
         assert (row.name, row.unnamed) == (titles[person.name], True)
+
+
+def test_large_group_without_a_name_has_the_same_title_everywhere(alice):
+    people = [create_extra(f"Person{number:02d}") for number in reversed(range(30))]
+    made = actions.open_with(alice, [each.pk for each in people])
+    row = queries.sidebar_row(alice, made.pk)
+    assert row is not None
+    assert row.name == ", ".join(f"Person{number:02d}" for number in range(20))
+    assert queries.title(made, alice) == row.name
 
 
 def test_group_can_be_named_by_everyone_and_stays_the_same(alice, bob, carol):
