@@ -37,6 +37,14 @@ _ACTIVE_MEMBERSHIPS = """SELECT m.conversation_id, u.is_active
     WHERE m.user_id = %s AND m.conversation_id {ids} AND c.deleted_at IS NULL"""
 _IS_ACTIVE_MEMBER = f"SELECT u.is_active {_MEMBERSHIP}"
 
+# What can be done with a message -> its rows of the permission table: for one's own messages, and for those
+# of others (None: no one can).
+_MESSAGE_ACTIONS = {
+    "edit": ("edit-own", None),
+    "delete": ("delete-own", "delete-any"),
+    "react": ("react", "react"),
+}
+
 
 def member_of(user: User, conversation_id: int, *, lock: bool = False) -> Membership:
     """Return the user's membership with its conversation and user. One query, two with `lock`.
@@ -178,15 +186,14 @@ def require_as(role: str, action: str, conversation: Conversation) -> None:
 
 def message_refusal(action: str, membership: Membership, message: Message) -> ChatError | None:
     """Return why the member can't do this with a message: "edit", "delete" or "react"."""
-    own, any_ = ("react",) * 2 if action == "react" else (f"{action}-own", f"{action}-any")
+    own, others = _MESSAGE_ACTIONS[action]
     is_own = message.author_id == membership.user_id
-    row = any_ if any_ in permissions.actions() and not is_own else own
-    error = refusal(row, membership)
+    error = refusal(own if is_own or others is None else others, membership)
     if error is not None:
         return error
     if message.is_deleted:
         return ChatError("deleted")
-    if message.is_text and (is_own or row == any_):
+    if message.is_text and (is_own or others is not None):
         return None
     return ChatError("not_allowed")
 
