@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from accounts import mails
-from accounts.actions.fields import clean_email, invalid_error
+from accounts.actions.fields import clean_email, invalid_error, taken_error
 from accounts.models import PASSWORD_MAX, AddressConfirmation, SignUpRequest, User
 from accounts.queries import user_by_email
 from chatty.common.errors import ChatError
@@ -103,9 +103,7 @@ def set_email(user: User, email: str, *, confirmed_at: Any) -> None:
     except IntegrityError as error:
         if not is_taken(error, User, "email"):
             raise
-        raise invalid_error(
-            "email", _("There’s already an account with this email address.")
-        ) from None
+        raise taken_error() from None
     user.email, user.email_confirmed_at, user.new_email = email, confirmed_at, ""
 
 

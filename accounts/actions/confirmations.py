@@ -101,13 +101,8 @@ def _create_account(found: AddressConfirmation, request: SignUpRequest) -> User:
     # The setting can have changed since they signed up.
     if not may_sign_up_by_domain(request.email):
         raise ChatError("sign_up_closed")
-    user = User(
-        email=request.email,
-        name=request.name,
-        password=request.password,
-        time_zone=request.time_zone,
-        email_confirmed_at=timezone.now(),
-    )
+    user = request.new_account()
+    user.email_confirmed_at = timezone.now()
     with transaction.atomic():
         _use_up(found)
         insert_account(user)

@@ -134,3 +134,7 @@ def clean_client(text: str) -> str:
 
 def invalid_error(field: str, *sentences: str) -> ChatError:
     return ChatError("invalid", sentences[0], fields={field: list(sentences)})
+
+
+def taken_error() -> ChatError:
+    return invalid_error("email", _("There’s already an account with this email address."))

@@ -18,8 +18,8 @@ from accounts.actions.fields import (
     clean_email,
     clean_name,
     clean_time_zone,
-    invalid_error,
     require_distinct_name,
+    taken_error,
 )
 from accounts.actions.passwords import check_password_rules
 from accounts.installation import is_sign_up_offered, sign_up_policy
@@ -161,7 +161,3 @@ def closed_error(policy: str) -> ChatError:
     return ChatError(
         "sign_up_closed", _("Sign-up is closed. Ask your administrator for an account.")
     )
-
-
-def taken_error() -> ChatError:
-    return invalid_error("email", _("There’s already an account with this email address."))

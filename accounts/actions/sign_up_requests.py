@@ -17,14 +17,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts import mails
 from accounts.actions.addresses import confirmation_email, store_confirmation, take_confirmation
-from accounts.actions.fields import clean_email
-from accounts.actions.registration import (
-    closed_error,
-    insert_account,
-    new_user,
-    register,
-    taken_error,
-)
+from accounts.actions.fields import clean_email, taken_error
+from accounts.actions.registration import closed_error, insert_account, new_user, register
 from accounts.installation import may_sign_up_by_domain, sign_up_policy
 from accounts.models import NOTE_MAX, SignUpPolicy, SignUpRequest, User
 from accounts.queries import sign_up_request_of, user_by_email
@@ -128,12 +122,7 @@ def _approve(pk: int, site: str) -> User | None:
         if request is None:
             return None
         request.delete()
-        user = User(
-            email=request.email,
-            name=request.name,
-            password=request.password,
-            time_zone=request.time_zone,
-        )
+        user = request.new_account()
         try:
             insert_account(user)
         except ChatError:  # the address has an account by now

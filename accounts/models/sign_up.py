@@ -7,7 +7,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models.people import EMAIL_MAX, NAME_MAX
+from accounts.models.people import EMAIL_MAX, NAME_MAX, User
 
 NOTE_MAX = 500
 
@@ -57,6 +57,12 @@ class SignUpRequest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} <{self.email}>"
+
+    def new_account(self) -> User:
+        """Return the account that was asked for, which is not stored yet."""
+        return User(
+            email=self.email, name=self.name, password=self.password, time_zone=self.time_zone
+        )
 
     def check_password(self, raw_password: str) -> bool:
         return check_password(raw_password, self.password)
