@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.mail import EmailMessage
+from django.utils.translation import get_language
 
 from accounts.installation import installation_name
 from chatty.jobs import deliveries
@@ -48,6 +49,11 @@ def send_later(template: str, data: Mapping[str, Any]) -> None:
 def send_now(mail: EmailMessage) -> None:
     """Send an email that someone waits for. Raises DestinationError, RefusedError or PostponedError."""
     _send(mail)
+
+
+def language_of_page() -> str:
+    """Return the language of the page or request that an email follows from, for its template."""
+    return get_language() or settings.LANGUAGE_CODE
 
 
 def context_of(site: str) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from django.db import IntegrityError, transaction
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
@@ -54,8 +53,8 @@ def take_confirmation(email: str, address: str) -> None:
 def store_confirmation(owner: User | SignUpRequest, email: str, site: str) -> None:
     """Send the link after the commit, whatever the limits say."""
     kind = "user" if isinstance(owner, User) else "request"
-    language = get_language() or settings.LANGUAGE_CODE
-    mails.send_later(_CONFIRM, {kind: owner.pk, "email": email, "site": site, "language": language})
+    data = {kind: owner.pk, "email": email, "site": site, "language": mails.language_of_page()}
+    mails.send_later(_CONFIRM, data)
 
 
 @sensitive_variables("password")
@@ -109,12 +108,7 @@ def set_email(user: User, email: str, *, confirmed_at: Any) -> None:
 
 def announce_new_email(user_id: int, old: str, site: str) -> None:
     """Tell the owner of the former address, who may not be the one who changed it."""
-    data = {
-        "user": user_id,
-        "old": old,
-        "site": site,
-        "language": get_language() or settings.LANGUAGE_CODE,
-    }
+    data = {"user": user_id, "old": old, "site": site, "language": mails.language_of_page()}
     mails.send_later(_CHANGED, data)
 
 

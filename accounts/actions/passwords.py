@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
@@ -22,7 +21,6 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
@@ -90,8 +88,8 @@ def request_password_reset(
         if device is None or user is None or not device.has_signed_in(user):
             raise
         limiter.take([mailbox])
-    language = get_language() or settings.LANGUAGE_CODE
-    mails.send_later(_RESET, {"email": email, "site": site, "language": language})
+    data = {"email": email, "site": site, "language": mails.language_of_page()}
+    mails.send_later(_RESET, data)
 
 
 _RESET = "password_reset"

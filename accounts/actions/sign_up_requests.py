@@ -11,7 +11,6 @@ from django.db import IntegrityError, transaction
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone, translation
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
@@ -100,7 +99,7 @@ def _request_of(user: User, *, state: str = _State.WAITING, note: str = "") -> S
         name=user.name,
         password=user.password,
         time_zone=user.time_zone,
-        language=get_language() or settings.LANGUAGE_CODE,
+        language=mails.language_of_page(),
         note=note,
         state=state,
     )
@@ -181,8 +180,8 @@ def request_sign_up_link(*, email: str, address: str, site: str) -> None:
     """
     email = clean_email(email)
     take_confirmation(email, address)
-    language = get_language() or settings.LANGUAGE_CODE
-    mails.send_later(_LINK, {"email": email, "site": site, "language": language})
+    data = {"email": email, "site": site, "language": mails.language_of_page()}
+    mails.send_later(_LINK, data)
 
 
 # --- emails ---------------------------------------------------------------------------------------------

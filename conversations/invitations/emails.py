@@ -24,10 +24,10 @@ def register() -> None:
     mails.register(_TEMPLATE, _email)
 
 
-def send_later(invitation: Invitation, *, key: str, site: str, language: str) -> None:
+def send_later(invitation: Invitation, *, key: str, site: str) -> None:
     """Send it after the commit of the current transaction. `site`: the base URL of the link."""
-    data = {"invitation": invitation.pk, "key": key, "site": site, "language": language}
-    mails.send_later(_TEMPLATE, data)
+    data = {"invitation": invitation.pk, "key": key, "site": site}
+    mails.send_later(_TEMPLATE, {**data, "language": mails.language_of_page()})
 
 
 def _email(data: dict[str, Any]) -> EmailMessage | None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.utils.text import format_lazy
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actions import clean_email
@@ -104,8 +103,7 @@ def _invite(user: User, address: str, key: str, terms: Terms, site: str) -> Outc
 def _store(user: User, address: str, key: str, terms: Terms, site: str) -> None:
     created = insert(user, key, terms, email=address)
     if created.is_new:
-        language = get_language() or settings.LANGUAGE_CODE
-        emails.send_later(created.invitation, key=key, site=site, language=language)
+        emails.send_later(created.invitation, key=key, site=site)
 
 
 def _key_of(key: str, address: str) -> str:
