@@ -25,7 +25,12 @@ from conversations.models import Conversation, Membership, Message
 
 _JOB = "pass_on_ownership"
 
-ADMINS_FIRST = Case(When(role=Membership.Role.ADMIN, then=Value(0)), default=Value(1))
+_ADMINS_FIRST = Case(When(role=Membership.Role.ADMIN, then=Value(0)), default=Value(1))
+
+
+def _next_first(memberships: QuerySet[Membership]) -> QuerySet[Membership]:
+    """Return these members with users, in the order in which they would become the owner."""
+    return memberships.order_by(_ADMINS_FIRST, "joined_at", "pk").select_related("user")
 
 
 def successors(membership: Membership) -> QuerySet[Membership]:
@@ -35,7 +40,7 @@ def successors(membership: Membership) -> QuerySet[Membership]:
     active = others.filter(user__is_active=True)
     if not membership.is_owner or active.filter(role=Membership.Role.OWNER).exists():
         return others.none()
-    return active.order_by(ADMINS_FIRST, "joined_at", "pk").select_related("user")
+    return _next_first(active)
 
 
 def find_next_owner(membership: Membership, chosen_id: int | None = None) -> Membership | None:
@@ -53,13 +58,13 @@ def find_next_owner(membership: Membership, chosen_id: int | None = None) -> Mem
             raise ChatError("not_found")
         return chosen
     others = memberships_of(conversation).exclude(user_id=membership.user_id)
-    for candidate in successors(membership):
+    for candidate in successors(membership).iterator(chunk_size=10):
         if _lock_if_active(candidate):
             candidate.conversation = conversation
             return candidate
     if not membership.is_owner or others.filter(role=Membership.Role.OWNER).exists():
         return None
-    last = others.order_by(ADMINS_FIRST, "joined_at", "pk").select_related("user").first()
+    last = _next_first(others).first()
     if last is not None:
         last.conversation = conversation
     return last
@@ -121,10 +126,10 @@ def pass_on_ownership(user_id: int) -> queue.Again | None:
 @in_transaction
 def _appoint(conversation_id: int) -> None:
     conversation = access.lock_conversation(conversation_id)
-    active = memberships_of(conversation).filter(user__is_active=True).select_related("user")
+    active = memberships_of(conversation).filter(user__is_active=True)
     if active.filter(role=Membership.Role.OWNER).exists():
         return
-    candidate = active.order_by(ADMINS_FIRST, "joined_at", "pk").first()
+    candidate = _next_first(active).first()
     if candidate is not None and _lock_if_active(candidate):
         candidate.conversation = conversation
         set_role(candidate, Membership.Role.OWNER, by=None)
