@@ -10,14 +10,13 @@ import time
 from django.db import connection
 
 from chatty.common.errors import DATABASE_ERRORS
-from chatty.common.threads import DatabaseThreads
+from chatty.common.threads import RETRY_SECONDS, DatabaseThreads
 from chatty.jobs import claims, queue, wakeups
 from chatty.jobs.models import Job
 
 logger = logging.getLogger(__name__)
 
 CLAIMED_MAX = 10  # at a time: a claim costs a commit
-RETRY_SECONDS = 1.0  # after the database couldn't be reached
 STOP_SECONDS = 5.0  # for the step that is running
 
 

@@ -19,11 +19,10 @@ from django.utils.translation import gettext_lazy as _
 from chatty.common.errors import ChatError, Sentence
 from chatty.common.text import storable_text, too_long
 from conversations.search.grams import fold
+from conversations.wire import KINDS
 
 TEXT_MAX = 300  # code points of a query
 TERMS_MAX = 20  # words and phrases; each of them costs time
-
-HAS_KINDS = ("file", "image", "audio", "video", "text")
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 9998  # of days: the next one can be calculated in every time zone
 
@@ -120,7 +119,7 @@ def _add_mention(found: _Found, value: str) -> None:
 
 def _add_has(found: _Found, value: str) -> None:
     kind = value.casefold()
-    if kind not in HAS_KINDS:
+    if kind not in KINDS:
         raise _error(
             "invalid", _("The filter has: can be: has:file has:image has:audio has:video has:text")
         )
