@@ -46,9 +46,7 @@ PURGE_BATCH = 200  # messages of a deleted conversation removed in one transacti
 KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 EMOJI_MAX = 32  # code points; enough for the longest family with skin tones
-REACTION_MAX = (
-    64  # of a stored reaction: a custom emoji has its name and the address of its picture
-)
+REACTION_MAX = 64  # of a stored reaction: that of a custom emoji has a name and an address
 
 
 def messages_at_a_time(most: int) -> int:

@@ -30,6 +30,7 @@ from conversations.markdown.source import (
     REL,
     Source,
     escape,
+    has_call,
     trimmed,
 )
 
@@ -41,9 +42,8 @@ _LINES_MAX = EVENTS_MAX // 2  # each line causes at least two events
 QUICK_MS = 0.5
 _QUICK_LENGTH = 500
 _QUICK_MARKS = 30
-_COSTLY = re.compile(
-    r"[-+*_~`<>&#@:|\[\]\\\n]|[wW]{3}\."
-)  # characters that can begin an element or a link
+# What can begin an element or a link.
+_COSTLY = re.compile(r"[-+*_~`<>&#@:|\[\]\\\n]|[wW]{3}\.")
 
 _TAGS = {
     *("p", "br", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a", "h3"),
@@ -98,7 +98,6 @@ _STARTS_LIST = re.compile(r"(?m)^\s*\d+[.)](?:\s|\Z)|^\s")  # also an empty list
 
 _MARKS = re.compile(r"[\s>*+\-_=#~`]*")
 
-
 _NO_EMOJI: Mapping[str, str] = MappingProxyType({})
 
 
@@ -112,11 +111,6 @@ class Parts(msgspec.Struct, frozen=True):
     text: str
     words: str
     marked: str = ""
-
-
-def has_call(body: str) -> bool:
-    """Whether there can be a mention in a text."""
-    return "@" in body or "＠" in body
 
 
 def render(body: str) -> str:

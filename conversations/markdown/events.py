@@ -18,6 +18,7 @@ from conversations.markdown.source import (
     Source,
     anchor,
     escape,
+    has_call,
     marked_escape,
     without_marks,
 )
@@ -31,7 +32,7 @@ _parser = pyromark.Markdown(
 # Absolute URLs only. "//evil.example" would lead to another site and "/sign-out/" to one of our own pages,
 # without looking like it. Other links are shown as text.
 _ADDRESS = re.compile(r"https?://|mailto:", re.IGNORECASE)
-# A link to a conversation of this installation: [#Design](/c/8/). See linked() in __init__.py.
+# A link to a conversation of this installation: [#Design](/c/8/). See CONVERSATION_LINK in __init__.py.
 _CONVERSATION = re.compile(r"/c/([1-9]\d{0,17})/")
 _NUMBER = re.compile(rb"\d{1,9}")
 
@@ -75,7 +76,7 @@ class Renderer:
         self._out: list[str] = []
         self._shown: list[str] = []  # pieces of `text`
         self._words: list[str] = []  # pieces of `words`
-        self._has_words = "@" in source.text or "＠" in source.text
+        self._has_words = has_call(source.text)
         self._quotes = 0  # number of open quotations
         self._text: list[str] = []  # since the last tag, because an address can span several events
         self._end = 0  # end of the last event within a paragraph

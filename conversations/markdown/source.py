@@ -65,6 +65,11 @@ _UNSAFE_IN_HREF = re.compile(
 Escape = Callable[[str], str]  # escape() or marked_escape()
 
 
+def has_call(text: str) -> bool:
+    """Whether there can be a mention in a text."""
+    return "@" in text or "＠" in text
+
+
 def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 

@@ -125,9 +125,8 @@ def _draw_worker(language: str | None, has_frame: bool, name: str) -> str:
 
 @lru_cache(maxsize=1)
 def _offline_files() -> dict[str, str]:
-    paths = {
-        f"{static(path)}{_QUERY}": path for path in OFFLINE_FILES
-    }  # several styles are one file
+    # By URL first, because several style sheets are one file.
+    paths = {f"{static(path)}{_QUERY}": path for path in OFFLINE_FILES}
     return {path: url for url, path in paths.items()}
 
 

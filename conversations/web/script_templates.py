@@ -23,7 +23,6 @@ from conversations.web import rows, sidebar, timeline
 from conversations.web.files import BLANK_FILES
 from conversations.web.signed_in import parse_id
 
-# Not public, although it is the same for everyone: like every response, it may renew a session cookie.
 # Name of a module in its URL -> its template. The import map has them as "chatty/<name>templates.js".
 _MODULES = {
     "": "_script_templates.html",
@@ -31,6 +30,7 @@ _MODULES = {
     "files-": "_files_templates.html",
 }
 
+# Not public, although it is the same for everyone: like every response, it may renew a session cookie.
 KEPT = "private, max-age=31536000, immutable"
 RETRIES = 4
 
