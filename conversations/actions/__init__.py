@@ -54,7 +54,7 @@ from conversations.actions.sending import (
 )
 from conversations.actions.settings import archive, unarchive, update_conversation
 from conversations.actions.slow_mode import seconds_to_wait
-from conversations.actions.welcoming import set_welcome, suggested_welcome, welcome_choices
+from conversations.actions.welcoming import set_welcome
 
 __all__ = [
     "Draft",
@@ -95,9 +95,7 @@ __all__ = [
     "set_level",
     "set_welcome",
     "successors",
-    "suggested_welcome",
     "unarchive",
     "unreact",
     "update_conversation",
-    "welcome_choices",
 ]

@@ -13,7 +13,16 @@ from conversations.queries.conversation_list import (
     sidebar_row,
     title,
 )
-from conversations.queries.directory import browse, open_group, people, shared_groups
+from conversations.queries.directory import (
+    browse,
+    can_be_welcome,
+    open_group,
+    people,
+    shared_groups,
+    suggested_welcome,
+    welcome,
+    welcome_choices,
+)
 from conversations.queries.memberships import (
     members,
     members_if_small,
@@ -51,6 +60,7 @@ __all__ = [
     "Changes",
     "History",
     "browse",
+    "can_be_welcome",
     "changed_clocks",
     "changed_versions",
     "changes_since",
@@ -82,8 +92,11 @@ __all__ = [
     "sidebar_and_versions",
     "sidebar_row",
     "small_conversations",
+    "suggested_welcome",
     "title",
     "title_for_staff",
     "titles_for_staff",
+    "welcome",
+    "welcome_choices",
     "with_details",
 ]

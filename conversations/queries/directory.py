@@ -10,9 +10,10 @@ from django.db.models.functions import Coalesce
 from accounts import queries as account_queries
 from accounts.models import User
 from chatty.common.folded_names import contains
-from conversations.models import Conversation, Membership, Removal
+from conversations.models import Conversation, Instance, Membership, Removal
 
 SHARED_SHOWN = 50
+WELCOME_SHOWN = 200
 
 
 def people(
@@ -68,10 +69,40 @@ def _open_groups(user: User) -> QuerySet[Any]:
     )
     mine = Membership.objects.filter(conversation_id=OuterRef("pk"), user_id=user.pk)
     removed = Removal.objects.filter(conversation_id=OuterRef("pk"), user_id=user.pk)
-    return Conversation.objects.filter(
-        kind=Conversation.Kind.GROUP, access=Conversation.Access.OPEN, deleted_at=None
-    ).annotate(
+    return _public().annotate(
         members_count=Coalesce(Subquery(members_count), Value(0)),
         joined=Exists(mine),
         removed=Exists(removed),
     )
+
+
+def _public() -> QuerySet[Conversation]:
+    """Return the public conversations, even if archived."""
+    return Conversation.objects.filter(
+        kind=Conversation.Kind.GROUP, access=Conversation.Access.OPEN, deleted_at=None
+    )
+
+
+# --- the conversation that new people join: see actions/welcoming.py -----------------------------------
+
+
+def welcome() -> int | None:
+    """Return the id of the conversation that was chosen, None if there is none."""
+    return Instance.objects.filter(pk=1).values_list("welcome_id", flat=True).first()
+
+
+def can_be_welcome(conversation_id: int) -> bool:
+    return _public().filter(pk=conversation_id, archived_at=None).exists()
+
+
+def welcome_choices() -> list[Conversation]:
+    """Return the public conversations that new people could join, the first WELCOME_SHOWN by name."""
+    return list(_public().filter(archived_at=None).order_by("name", "pk")[:WELCOME_SHOWN])
+
+
+def suggested_welcome() -> int | None:
+    """Return the public conversation that most people are in, to be offered where none was ever chosen. New
+    people don't join it before an administrator agrees."""
+    counted = _public().filter(archived_at=None).annotate(people=Count("memberships"))
+    most = counted.order_by("-people", "pk").first()
+    return None if most is None else most.pk

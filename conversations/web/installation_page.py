@@ -26,8 +26,7 @@ from chatty.common.errors import ChatError
 from chatty.common.limiter import limiter
 from chatty.common.pages import SeeOther, ShortField, site_of, validated, with_status
 from chatty.jobs.deliveries import DestinationError, PostponedError, RefusedError
-from conversations import actions
-from conversations.models import Instance
+from conversations import actions, queries
 from conversations.web.signed_in import member_view, parse_id
 
 PERMISSION = "accounts.change_installationsettings"
@@ -68,7 +67,7 @@ class InstallationForm(forms.Form):
 
     def __init__(self, data: Any, *, initial: dict[str, Any]) -> None:
         super().__init__(data, initial=initial)
-        listed = [(str(each.pk), each.name) for each in actions.welcome_choices()]
+        listed = [(str(each.pk), each.name) for each in queries.welcome_choices()]
         self.fields["conversation"].choices = [("", _("None")), *listed]  # type: ignore[attr-defined]
         for field in self.fields.values():
             field.show_hidden_initial = True
@@ -82,9 +81,9 @@ class InstallationForm(forms.Form):
 def installation(request: HttpRequest) -> HttpResponse:
     _require_administrator(request)
     row = installation_settings()
-    welcome_id = Instance.objects.filter(pk=1).values_list("welcome_id", flat=True).first()
+    welcome_id = queries.welcome()
     if not is_set_up():  # the first time, also after an upgrade
-        welcome_id = welcome_id or actions.suggested_welcome()
+        welcome_id = welcome_id or queries.suggested_welcome()
     initial = {
         "name": row.name,
         "welcome": row.welcome,
