@@ -250,8 +250,8 @@ def _constant(value: Any, *, sent: str, name: str = "") -> Any:
         return value
     if value in STAND_INS.values():
         return value
-    if _TIME.fullmatch(value):
-        return _time(name, value)
+    if time := _TIME.fullmatch(value):
+        return _time(name, time[1] or "")
     if name == "link":
         return value.rpartition("/")[0].rpartition("/")[0] + f"/{_NEW['token']}/"
     if name == "url" and value.startswith(SITE):
@@ -276,10 +276,10 @@ def _known(digest: str) -> str:
     return digest if digest in STAND_INS.values() else STAND_INS["picture"]
 
 
-def _time(name: str, value: str) -> str:
+def _time(name: str, fraction: str) -> str:
+    """`fraction`: of the second. The time that is shown has as many digits."""
     day = {"expires_at": "2026-12-23", "edited_at": "2026-11-24"}.get(name, "2026-11-23")
-    digits = len((_TIME.fullmatch(value) or value)[1] or "") or 0
-    return f"{day}T16:26:43" + (".209153"[:digits] if digits else "") + "Z"
+    return f"{day}T16:26:43{'.209153'[: len(fraction)]}Z"
 
 
 def files() -> Iterator[Path]:

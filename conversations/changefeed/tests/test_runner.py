@@ -159,14 +159,23 @@ async def test_metrics_count_what_was_set_aside(notebook, pair, threads):
 
 
 async def test_changes_behind_the_claim_of_another_process_are_not_left_to_a_sweep(
-    notebook, alice, pair, threads
+    notebook, alice, pair, threads, monkeypatch
 ):
+    run_batch = batches.run_batch
+    busy = []
+
+    def watched(*args, **options):
+        outcome = run_batch(*args, **options)
+        busy.extend(outcome.busy)
+        return outcome
+
+    monkeypatch.setattr(batches, "run_batch", watched)
     async with running(threads) as readers:
         await until(lambda: notebook.created and readers._tasks[0].behind == 0)
         cursors = Cursor.objects.filter(source=Cursor.Source.CONVERSATION, subject_id=pair.pk)
         (cursor,) = await threads.run(claims.claim, cursors, 1)
         message = await threads.run(say, alice, pair)
-        await asyncio.sleep(0.5)
+        await until(lambda: pair.pk in busy)
         assert message.pk not in notebook.created
         await threads.run(claims.give_back, cursor)
         await until(lambda: message.pk in notebook.created)
@@ -179,10 +188,10 @@ async def test_metrics_include_the_batch_that_is_being_handled(notebook, pair, t
         async with running(threads) as readers:
             (task,) = readers._tasks
             await until(lambda: task._running)
-            await asyncio.sleep(0.05)
             assert task.behind >= 1
             assert not task._waiting.keys() & task._running
-            assert task.lag() >= 0.05
+            await until(lambda: task.lag() >= 0.05)
+            assert task._running
             go.set()
             await until(lambda: task.behind == 0)
     finally:
