@@ -34,3 +34,13 @@ def test_colours_need_no_light_dark() -> None:
     """One unknown function in a variable makes everything that uses it transparent."""
     for sheet in _SHEETS:
         assert "light-dark(" not in _COMMENT.sub("", sheet.read_text()), sheet.name
+
+
+def test_pages_with_a_card_keep_its_styles_beside_their_own() -> None:
+    """Otherwise the form to sign in would be spread over the window."""
+    templates = [path.read_text() for path in (_STYLES.parents[1] / "templates").rglob("*.html")]
+    cards = [text for text in templates if '{% extends "base_signed_out.html" %}' in text]
+    own = [text for text in cards if "{% block styles %}" in text]
+    assert len(own) > 2
+    for text in own:
+        assert "{{ block.super }}" in text.partition("{% block styles %}")[2].partition("endblock")[0]

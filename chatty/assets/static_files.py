@@ -120,7 +120,6 @@ CORE_STYLE_PARTS = tuple(
         "components/live",
         "components/dialogs",
         "components/details",
-        "components/card",
         "utilities",
     )
 )

@@ -38,6 +38,7 @@ from conversations.web.signed_in import member_view
 _QUERY = "?offline"
 OFFLINE_FILES = (
     *CORE_STYLE_PARTS,
+    "css/components/card.css",
     "css/components/files.css",
     "css/components/attach.css",
     "js/offline.js",
