@@ -8,7 +8,7 @@ import { emojiPicture, observe } from "chatty/views/custom_emoji.js";
 import { element, fill, fromTemplate, isTouch, slot } from "chatty/views/dom.js";
 import { templateData } from "chatty/views/template_data.js";
 import { t } from "chatty/views/i18n.js";
-import { loadStyles } from "chatty/views/styles.js";
+import { loadStyle } from "chatty/views/page_head.js";
 import { toast } from "chatty/views/toast.js";
 import { writingFiles } from "chatty/views/writing_templates.js";
 
@@ -82,7 +82,7 @@ class EmojiPicker {
       const [groups, all] = await Promise.all([
         loadEmoji(source),
         customEmoji({ fresh: 0 }),
-        loadStyles(styles),
+        loadStyle(styles),
       ]);
       this.#groups = all.length ? [{ key: "custom", all }, ...groups] : groups;
     } catch {

@@ -11,7 +11,7 @@ import {
   toggleMark,
 } from "chatty/lib/markdown_editing.js";
 import { fromTemplate, isMac, isTouch, slot, view } from "chatty/views/dom.js";
-import { loadStyles } from "chatty/views/styles.js";
+import { loadStyle } from "chatty/views/page_head.js";
 import { replaceText } from "chatty/views/typed_text.js";
 import { writingFiles } from "chatty/views/writing_templates.js";
 
@@ -59,7 +59,7 @@ class Formatting {
     const { signal } = this.#ending;
     formatKeys(this.#box, signal);
     const bar = slot(this.#form, "format");
-    loadStyles(writingFiles().styles).then(
+    loadStyle(writingFiles().styles).then(
       () => signal.aborted || bar.replaceChildren(fromTemplate("format-template")),
       () => {},
     );

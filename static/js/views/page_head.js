@@ -1,26 +1,39 @@
-// What the head of a fetched page has, for showing a part of that page in this one.
+// What the head of a page has: the style sheets of what is shown later, and of a fetched page its settings.
 
-const SLOWEST = 3_000; // ms to wait for a style sheet
+const SLOWEST = 3_000; // ms to wait for a style sheet of a fetched page
 
-/** Load the style sheets that only the other page has. */
+const loading = new Map(); // address -> a promise
+
+/** Load a style sheet, once. Rejects if that fails. */
+export function loadStyle(url) {
+  const { href } = new URL(url, location.href);
+  if (!loading.has(href)) loading.set(href, load(href));
+  return loading.get(href);
+}
+
+function load(href) {
+  const link = document.createElement("link");
+  link.rel = "stylesheet";
+  link.href = href;
+  return new Promise((resolve, reject) => {
+    link.addEventListener("load", resolve);
+    link.addEventListener("error", () => {
+      loading.delete(href);
+      link.remove();
+      reject(new Error(href));
+    });
+    document.head.append(link);
+  });
+}
+
+/** Load the style sheets that only the other page has. It is readable without them. */
 export async function loadStyles(drawn) {
   const ours = new Set([...document.querySelectorAll("link[rel=stylesheet]")].map(({ href }) => href));
   const missing = [...drawn.querySelectorAll("link[rel=stylesheet]")]
     .map((link) => new URL(link.getAttribute("href"), location.href).href)
-    .filter((href) => !ours.has(href));
-  await Promise.all(missing.map(loadStyle));
-}
-
-function loadStyle(href) {
-  const link = document.createElement("link");
-  link.rel = "stylesheet";
-  link.href = href;
-  return new Promise((resolve) => {
-    link.addEventListener("load", resolve);
-    link.addEventListener("error", resolve); // the page is readable without it
-    setTimeout(resolve, SLOWEST);
-    document.head.append(link);
-  });
+    .filter((href) => loading.has(href) || !ours.has(href));
+  const late = new Promise((resolve) => setTimeout(resolve, SLOWEST));
+  await Promise.race([Promise.allSettled(missing.map(loadStyle)), late]);
 }
 
 /**
