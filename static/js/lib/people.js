@@ -1,4 +1,4 @@
-// Initials for avatars, as in conversations/web/faces.py.
+// Initials for avatars, as in conversations/web/avatars.py.
 
 /** Up to two letters. */
 export function initials(name) {

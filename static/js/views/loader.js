@@ -3,8 +3,8 @@
 // their views are disconnected when they are removed. Several views of an element are separated by spaces.
 //
 // With data-view-when="idle", views are loaded when the page is idle; with names of events, when the first of these
-// reaches the document; otherwise at once. What has been loaded before
-// starts immediately, so that nothing flashes when a part of the page is replaced.
+// reaches the document; otherwise at once. What has been loaded before starts immediately, so that nothing flashes when
+// a part of the page is replaced.
 
 import { attempt } from "chatty/views/attempt.js";
 import { view } from "chatty/views/dom.js";

@@ -1,7 +1,7 @@
 // The rows of the list of conversations: order, sections, unread counts, and the last message of each. Has the same
 // golden cases as conversations/web/sidebar.py.
 
-import { levelOf, notifiableCount } from "chatty/chat/conversation_list.js";
+import { notifiableCount } from "chatty/chat/conversation_list.js";
 import { Drafts } from "chatty/chat/drafts.js";
 import { Times } from "chatty/lib/times.js";
 import { fill, fromTemplate, part, setText, slot, view } from "chatty/views/dom.js";
@@ -275,8 +275,7 @@ export class SidebarList {
 
 /** `moment`: null for never. */
 function isOver(moment) {
-  const now = Date.now();
-  return Boolean(moment) && Date.parse(moment) <= now;
+  return Boolean(moment) && Date.parse(moment) <= Date.now();
 }
 
 function isBefore(one, other) {
@@ -316,7 +315,7 @@ function hideIfEmpty(section) {
 
 function showCounts(row, data) {
   const { level, mentions = [], unread, unread_more: more } = data;
-  const isSilent = levelOf(data) === "nothing" || level === "nothing";
+  const isSilent = level === "nothing";
   row.classList.toggle("row--unread", unread > 0);
   row.classList.toggle("row--muted", !notifiableCount(data));
   row.classList.toggle("row--mentioned", mentions.length > 0);
