@@ -168,6 +168,11 @@ def wait_for_line(page: Page) -> None:
     expect(page.locator("html[data-connection=online]")).to_be_attached()
 
 
+def wait_for_paint(page: Page) -> None:
+    """Wait until the page has handled its events so far, and shows the result."""
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+
+
 def wait_for_held(page: Page, held: list[Route]) -> None:
     deadline = time.monotonic() + 15
     while not held:

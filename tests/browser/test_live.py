@@ -27,6 +27,7 @@ from tests.browser.rooms import (
     top_of_id,
     wait_for_held,
     wait_for_line,
+    wait_for_paint,
     write,
 )
 from tests.installations import Builder, ChatServer, eventually
@@ -573,15 +574,14 @@ def test_end_of_typing_does_not_move_the_view_while_reading_older_messages(
     page = enter(visit(room.server, "Alice"), room)
     scroll(page, -600)
     before = anchor(page)
-    settled = "new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
     bob.locator("#composer-body").press_sequentially("Hello")
     expect(page.locator("[data-slot=typing]")).to_have_text("Bob is typing…")
-    page.evaluate(settled)
+    wait_for_paint(page)
     assert abs(top_of_id(page, before[0]) - before[1]) < 1
     bob.locator("#composer-body").press("Enter")
     expect(page.locator("#jump")).to_contain_text("1 new")
     expect(page.locator("[data-slot=typing]")).to_have_text("")
-    page.evaluate(settled)
+    wait_for_paint(page)
     assert abs(top_of_id(page, before[0]) - before[1]) < 1
 
 
@@ -593,7 +593,7 @@ def test_long_history_keeps_the_number_of_rows_bounded(visit: Visit, room: Room)
     while not page.locator(".intro").count():
         assert time.monotonic() < deadline, f"still at {message_texts(page)[0]}"
         scroll(page, -1_200)
-        page.wait_for_timeout(30)
+        wait_for_paint(page)
         most = max(most, page.locator("#messages > .message").count())
     assert message_texts(page)[0] == "1"
     assert most <= 350

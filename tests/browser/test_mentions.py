@@ -8,7 +8,16 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.rooms import Persons, Room, bubble, enter, let_go, message_texts, violations
+from tests.browser.rooms import (
+    Persons,
+    Room,
+    bubble,
+    enter,
+    let_go,
+    message_texts,
+    violations,
+    wait_for_paint,
+)
 from tests.installations import ChatServer
 
 
@@ -113,7 +122,7 @@ def test_email_address_opens_no_mention_list(alice: Page) -> None:
     expect(offered(alice)).to_have_count(2)
     box(alice).fill("")
     box(alice).press_sequentially("carol@b")
-    alice.wait_for_timeout(300)
+    wait_for_paint(alice)
     expect(offered(alice)).to_have_count(0)
     box(alice).press("Enter")
     expect(bubble(alice, "carol@b")).to_be_visible()
@@ -210,8 +219,10 @@ def test_mention_list_stays_closed_if_names_load_after_losing_focus(
     page.route(re.compile("/members/"), lambda route: held.append(route))
     box(page).press_sequentially("@")
     page.locator("#timeline").focus()
-    let_go(page, held)
-    page.wait_for_timeout(300)
+    with page.expect_response(re.compile("/members/")) as names:
+        let_go(page, held)
+    names.value.finished()
+    wait_for_paint(page)
     expect(offered(page)).to_have_count(0)
     box(page).focus()
     expect(offered(page)).to_have_count(2)

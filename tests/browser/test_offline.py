@@ -25,6 +25,7 @@ from tests.browser.rooms import (
     top_of_id,
     violations,
     wait_for_line,
+    wait_for_paint,
     write,
 )
 from tests.installations import ChatServer, eventually
@@ -315,7 +316,8 @@ def test_network_that_returns_replaces_the_page_without_a_jump(visit: Visit, roo
     page.reload()
     expect(bubble(page, "60")).to_be_visible()
     page.locator("#timeline").evaluate("(box) => box.scrollBy(0, -700)")
-    page.wait_for_timeout(300)
+    expect(page.locator("#main .offline-note")).to_be_visible()
+    wait_for_paint(page)
     row, top = anchor(page)
     line.mend()
     wait_for_line(page)

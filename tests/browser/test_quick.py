@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from playwright.sync_api import Locator, Page, Request, expect
@@ -24,6 +25,7 @@ from tests.browser.rooms import (
     scroll,
     top_of_id,
     wait_for_line,
+    wait_for_paint,
 )
 from tests.installations import ChatServer
 
@@ -623,9 +625,11 @@ def test_message_being_edited_is_not_trimmed_when_scrolling_up(visit: Visit, roo
     page = enter(visit(room.server, "Alice"), room)
     page.locator("#composer-body").press("ArrowUp")
     page.locator("#editor-body").fill("Mine, and a long thought")
+    deadline = time.monotonic() + 15
     while not bubble(page, "100").count():
+        assert time.monotonic() < deadline, "older messages were not loaded"
         scroll(page, -2_000)
-        page.wait_for_timeout(50)
+        wait_for_paint(page)
     assert page.locator("#messages > .message").count() > 250
     expect(page.locator("#editor-body")).to_have_value("Mine, and a long thought")
 
