@@ -28,7 +28,7 @@ class AcceptanceInline(admin.TabularInline):
     extra = 0
     can_delete = False
     verbose_name = _("person")
-    verbose_name_plural = _("People who came by it")
+    verbose_name_plural = _("People who joined with it")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

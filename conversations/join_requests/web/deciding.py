@@ -36,7 +36,7 @@ def make_link(request: HttpRequest, conversation_id: int) -> HttpResponse:
     def run() -> None:
         actions.make_link(current_user(request), conversation_id)
 
-    return _run(request, conversation_id, run, _("New link made."))
+    return _run(request, conversation_id, run, _("New link created."))
 
 
 @member_view("POST")

@@ -2,7 +2,7 @@
 // which replaces the part `from` to `to` by `text` and then selects the part `select` of the result, or null if
 // nothing is to be changed.
 
-/** Marks before and after the selected words. */
+/** Marks before and after the selected text. */
 export const MARKS = { bold: "**", italic: "*", strike: "~~", code: "`" };
 const LIST_ITEM = /^([ \t]*(?:>[ \t]*)*)([-+*]|(\d{1,9})([.)]))([ \t]+)(.*)$/s;
 const QUOTED = /^([ \t]*>[ \t]*)(.*)$/s;
@@ -30,7 +30,7 @@ function isMarked(value, from, to, mark) {
   return mark !== MARKS.italic || stars !== 2;
 }
 
-/** Make a link of the selected words, or one to be filled in, with the caret where the address belongs. */
+/** Make a link of the selected text, or one to be filled in, with the caret where the address belongs. */
 export function makeLink(value, start, end) {
   const [from, to] = withoutSpace(value, start, end);
   const words = value.slice(from, to);
@@ -39,7 +39,7 @@ export function makeLink(value, start, end) {
   return { from, to, text: `[${words}]()`, select: [at, at] };
 }
 
-/** Make a link of the selected words to an address that was pasted over them. */
+/** Make a link of the selected text to an address that was pasted over it. */
 export function linkPasted(value, start, end, pasted) {
   const [from, to] = withoutSpace(value, start, end);
   const words = value.slice(from, to);

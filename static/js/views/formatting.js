@@ -115,7 +115,7 @@ function onKeydown(box, event) {
   const isCommand = isMac ? event.metaKey && !event.ctrlKey : event.ctrlKey && !event.metaKey;
   if (isCommand && !altKey && !shiftKey) {
     const name = KEYS[key.toLowerCase()] ?? (key.toLowerCase() === "k" && hasSelection(box) && "link");
-    if (!name) return; // without selected words, Ctrl+K is the switcher
+    if (!name) return; // without selected text, Ctrl+K is the switcher
     apply(box, FORMATS[name]);
   } else if (key === "Enter" && !isCommand && !altKey && (shiftKey || isTouch.matches)) {
     if (!apply(box, continueList)) return;
