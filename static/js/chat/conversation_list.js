@@ -186,9 +186,9 @@ export class ConversationList extends Emitter {
     const { version, last_seq, last_read_seq, unread, unread_more, mentions } = row;
     const ours = { version, last_seq, last_read_seq, unread, unread_more, mentions };
     if (given.version >= row.version) return { ...given, ...ours };
-    const { name, topic, access, archived, posting, adding, inviting, renaming, slow_mode } = row;
-    const rules = { posting, adding, inviting, renaming, slow_mode };
-    return { ...given, ...ours, name, topic, access, archived, ...rules };
+    // What is mine has no version.
+    const { role, level, favourite, can } = given;
+    return { ...row, role, level, favourite, can };
   }
 
   /** @param {Wire.Conversation} given */
