@@ -1,6 +1,6 @@
 // Who is online, and how far the others in the open conversation have read. Pure: no DOM, no network.
 
-import { initials } from "chatty/lib/people.js";
+import { hueOf, initials } from "chatty/lib/people.js";
 
 export class Presence {
   #me;
@@ -87,7 +87,7 @@ export class Presence {
   }
 
   /** Messages from before someone joined do not count as seen by them. */
-  #addMember({ id, name, hue = (id * 7) % 12 }, since) {
+  #addMember({ id, name, hue = hueOf(id) }, since) {
     this.#members.set(id, { id, name, hue, seq: since, since });
   }
 }

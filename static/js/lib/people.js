@@ -1,4 +1,4 @@
-// Initials for avatars, as in conversations/web/avatars.py.
+// Initials and colours of avatars, as in conversations/web/avatars.py.
 
 /** Up to two letters. */
 export function initials(name) {
@@ -8,4 +8,9 @@ export function initials(name) {
   const letters = words.length > 1 ? [words[0], words.at(-1)] : words.slice(0, 1);
   const shown = letters.map((word) => String.fromCodePoint(word.codePointAt(0)));
   return [...shown.join("").toUpperCase()].slice(0, 2).join("");
+}
+
+/** The colour of a conversation, or of a person who has not chosen one. */
+export function hueOf(id) {
+  return (id * 7) % 12;
 }

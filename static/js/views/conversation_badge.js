@@ -1,10 +1,8 @@
 // The avatar of a conversation, as in templates/rows/badge.html.
 
-import { initials } from "chatty/lib/people.js";
+import { hueOf, initials } from "chatty/lib/people.js";
 import { showAvatar } from "chatty/views/avatar.js";
 import { fromTemplate, part, setText } from "chatty/views/dom.js";
-
-const HUES = 12;
 
 /** The other person's avatar in a direct message, or the tile of a group, with a lock if it is private. */
 export function showBadge(row, { id, kind, access, name, other }) {
@@ -13,7 +11,7 @@ export function showBadge(row, { id, kind, access, name, other }) {
     part(row, "tile")?.replaceWith(avatar); // of the template
     return showAvatar(avatar, other);
   }
-  avatar.className = `avatar avatar--group avatar--h${(id * 7) % HUES}`;
+  avatar.className = `avatar avatar--group avatar--h${hueOf(id)}`;
   setText(avatar, initials(name));
   const lock = part(row, "tile__lock");
   if (access === "open") lock?.remove();
