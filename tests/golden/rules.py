@@ -25,6 +25,7 @@ from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.text import clean_body, fold_loosely
 from conversations import access, emoji, limits, mentions, notices, permissions, protocol, queries
+from conversations.attachments import limits as attachment_limits
 from conversations.content import Content, render
 from conversations.models import Conversation, Membership, Message
 from conversations.web import avatars, presence, rows, sidebar, timeline
@@ -443,6 +444,8 @@ def constants(name: str) -> Any:
     if name == "CLIENT_FRAMES":
         frames = protocol.ClientFrame.__subclasses__()
         return sorted(str(frame.__struct_config__.tag) for frame in frames)
+    if name == "UPLOAD_PIECE_MAX":
+        return attachment_limits.PIECE_MAX
     return getattr(protocol if hasattr(protocol, name) else limits, name)
 
 

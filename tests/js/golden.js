@@ -11,6 +11,7 @@ import {
   TOO_MANY_SOCKETS,
 } from "chatty/chat/protocol.js";
 import { Store } from "chatty/chat/store.js";
+import { PIECE_MAX } from "chatty/chat/uploads.js";
 import { isOnlyCustomEmoji, splitNames } from "chatty/lib/custom_emoji.js";
 import { labelOf, sizeText } from "chatty/lib/files.js";
 import { caseFolded, folded, rank } from "chatty/lib/match.js";
@@ -257,6 +258,7 @@ const CONSTANTS = {
   CLOSE_ACCOUNT_CLOSED: ACCOUNT_CLOSED,
   CLOSE_TOO_MANY: TOO_MANY_SOCKETS,
   UNREAD_WINDOW: WINDOW,
+  UPLOAD_PIECE_MAX: PIECE_MAX,
 };
 const AFTER_CLOSE = {
   CLOSE_RESTART: "reconnect",

@@ -15,7 +15,7 @@ import { Sleeper } from "chatty/lib/sleeper.js";
 import { dropFiles, dropUnused, keepFile, readFile } from "chatty/chat/file_storage.js";
 import { ApiError } from "chatty/chat/rest.js";
 
-const PIECE_MAX = 1_048_576; // bytes; the server accepts no larger one
+export const PIECE_MAX = 1_048_576; // bytes; the server accepts no larger one
 const PIECE_MIN = 65_536;
 const PIECE_FIRST = 262_144;
 const [QUICK, SLOW] = [1_500, 6_000]; // ms for a piece: then they get larger or smaller
