@@ -1,5 +1,5 @@
 // The files of the message that is being written: each is uploaded from the moment it is chosen. The form keeps their
-// descriptions in a field, so that they are sent, stored as a draft and restored like the words.
+// descriptions in a field, so that they are sent, stored as a draft and restored like the text.
 
 import { descriptionsOf, keysInUse, uploadsOf } from "chatty/chat/uploads.js";
 import { sizeText } from "chatty/lib/files.js";

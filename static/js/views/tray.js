@@ -1,4 +1,4 @@
-// Shows the files of the message that is being written, above its words: how far each is, and what can be done with it.
+// Shows the files of the message that is being written, above its text: how far each is, and what can be done with it.
 
 import { kindOf, labelOf, sizeText } from "chatty/lib/files.js";
 import { fill, fromTemplate, part, slot } from "chatty/views/dom.js";
@@ -179,7 +179,7 @@ export class Tray {
     this.#onChange(this.shown.map((file) => (file.key === this.#chosen ? { ...file, alt } : file)));
   }
 
-  /** The focus goes to the next one, or back to the words. */
+  /** The focus goes to the next one, or back to the text box. */
   #removeItem(key) {
     const item = this.#items.get(key);
     const next = item.nextElementSibling ?? item.previousElementSibling;
