@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping
 
 from django.conf import settings
@@ -16,7 +16,8 @@ from chatty.ops import metrics
 from chatty.server.asgi_types import Application, Message, Receive, Scope, Send
 from chatty.server.fair_queue import Client, FairQueue
 from chatty.server.file_sender import LATER, Later
-from chatty.server.responses import send_error
+from chatty.server.responses import refuse
+from chatty.server.slots import Slots
 from chatty.server.spooling import BODY, ChunkedBody, Spool
 
 LARGE_AT_ONCE = 4
@@ -96,7 +97,7 @@ class ConcurrencyLimit:
         self.large = large or {}
         self.pieces_of, self.piece_max = pieces
         self.spool = spool
-        self._pieces: Counter[str] = Counter()
+        self._pieces = Slots(of_client=PIECES_AT_ONCE)
         self.unlimited = unlimited
         self._large = 0  # requests with a body beyond `body_max`, including incomplete ones
         self._queue = FairQueue(running=running, waiting=waiting)
@@ -115,19 +116,18 @@ class ConcurrencyLimit:
         is_piece = self._is_piece(scope)
         large = content_length(scope) > self.body_max and not is_piece
         client = client_of(scope)
-        pieces_of = client.names if is_piece else ()
+        if is_piece and not self._pieces.acquire(client):
+            await refuse(scope, send, ChatError("busy", retry_after=1))
+            return
         self._large += large
-        self._pieces.update(pieces_of)
         body = _Body(asyncio.timeout(None))
         self._bodies.add(body)
         try:
             await self._with_body(scope, receive, send, body, client)
         finally:
             self._large -= large
-            for name in pieces_of:
-                self._pieces[name] -= 1
-                if not self._pieces[name]:
-                    del self._pieces[name]
+            if is_piece:
+                self._pieces.release(client)
             self._drop_body(body)
 
     def _is_piece(self, scope: Scope) -> bool:
@@ -145,15 +145,12 @@ class ConcurrencyLimit:
                     scope = with_length(scope, os.fstat(file.fileno()).st_size)
                     await self._respond({**scope, BODY: file}, b"", receive, send, client, None)
         except ChatError as error:
-            metrics.HTTP_REFUSED.labels(error.code).inc()
-            await send_error(scope, send, error)
+            await refuse(scope, send, error)
 
     async def _with_body(
         self, scope: Scope, receive: Receive, send: Send, body: _Body, client: Client
     ) -> None:
         try:
-            if any(self._pieces[name] > PIECES_AT_ONCE for name in client.names):
-                raise ChatError("busy", retry_after=1)
             content = await self._body(scope, receive, body)
             if content is not None:
                 await self._begin(client)
@@ -162,8 +159,7 @@ class ConcurrencyLimit:
                     scope, content = {**scope, BODY: ChunkedBody(content)}, []
         except ChatError as error:
             self._drop_body(body)
-            metrics.HTTP_REFUSED.labels(error.code).inc()
-            await send_error(scope, send, error)
+            await refuse(scope, send, error)
             return
         if content is not None:
             await self._respond(scope, b"".join(content), receive, send, client, body)

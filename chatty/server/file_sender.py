@@ -7,17 +7,16 @@ piece of memory. Clients must read with the least progress of uvicorn_protocols.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from chatty.common.errors import ChatError
 from chatty.common.file_responses import FileResponse
-from chatty.ops import metrics
 from chatty.server.asgi_types import Receive, Scope, Send
 from chatty.server.fair_queue import Client
-from chatty.server.responses import send_error
+from chatty.server.responses import refuse
+from chatty.server.slots import Slots
 
 # In the scope: a list, to which the application appends what to send when the request has freed its place.
 LATER = "chatty.later"
@@ -30,8 +29,7 @@ _THREADS = 4  # the disk or the storage is not faster with more
 
 class FileSender:
     def __init__(self) -> None:
-        self._count = 0
-        self._of: Counter[str] = Counter()
+        self._slots = Slots(of_client=OF_CLIENT_MAX, at_once=AT_ONCE_MAX)
         self._threads = ThreadPoolExecutor(_THREADS, "chatty-files")
 
     def send_later(self, scope: Scope, response: FileResponse) -> bool:
@@ -45,22 +43,14 @@ class FileSender:
     async def _send(
         self, scope: Scope, response: FileResponse, client: Client, receive: Receive, send: Send
     ) -> None:
-        names = client.names
-        if self._count >= AT_ONCE_MAX or any(self._of[name] >= OF_CLIENT_MAX for name in names):
+        if not self._slots.acquire(client):
             response.file.close()
-            metrics.HTTP_REFUSED.labels("busy").inc()
-            await send_error(scope, send, ChatError("busy", retry_after=2))
+            await refuse(scope, send, ChatError("busy", retry_after=2))
             return
-        self._count += 1
-        self._of.update(names)
         try:
             await self.send(scope, response, receive, send)
         finally:
-            self._count -= 1
-            for name in names:
-                self._of[name] -= 1
-                if not self._of[name]:
-                    del self._of[name]
+            self._slots.release(client)
 
     async def send(
         self, scope: Scope, response: FileResponse, receive: Receive, send: Send

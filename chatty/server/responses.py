@@ -6,8 +6,15 @@ import json
 import math
 
 from chatty.common.errors import ChatError
+from chatty.ops import metrics
 from chatty.ops.health import send_response
 from chatty.server.asgi_types import Scope, Send
+
+
+async def refuse(scope: Scope, send: Send, error: ChatError) -> None:
+    """Send an error instead of handling a request, and count that."""
+    metrics.HTTP_REFUSED.labels(error.code).inc()
+    await send_error(scope, send, error)
 
 
 async def send_error(

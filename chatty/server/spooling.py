@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import re
 import tempfile
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import IO
@@ -19,6 +18,7 @@ from chatty.common.disk import error_of_disk
 from chatty.common.errors import ChatError
 from chatty.server.asgi_types import Receive, Scope
 from chatty.server.fair_queue import Client
+from chatty.server.slots import Slots
 
 # In the scope: the file with the body.
 BODY = "chatty.body"
@@ -83,8 +83,7 @@ class Spool:
         self.size_max = size_max
         self.body_seconds = body_seconds
         self.require_sender = require_sender
-        self._count = 0
-        self._of: Counter[str] = Counter()
+        self._slots = Slots(of_client=OF_CLIENT_MAX, at_once=AT_ONCE_MAX)
 
     def takes(self, scope: Scope) -> bool:
         if scope["method"] != "POST" or not self.paths.fullmatch(scope["path"]):
@@ -104,10 +103,8 @@ class Spool:
         Raises ChatError: as `require_sender`, too_big, busy, invalid, storage_full, unavailable.
         """
         await self.require_sender(scope)
-        if self._count >= AT_ONCE_MAX or any(self._of[n] >= OF_CLIENT_MAX for n in client.names):
+        if not self._slots.acquire(client):
             raise ChatError("busy", retry_after=5)
-        self._count += 1
-        self._of.update(client.names)
         try:
             with contextlib.ExitStack() as opened:
                 try:
@@ -118,11 +115,7 @@ class Spool:
                     raise error_of_disk(error) from error
                 yield file if whole else None
         finally:
-            self._count -= 1
-            for name in client.names:
-                self._of[name] -= 1
-                if not self._of[name]:
-                    del self._of[name]
+            self._slots.release(client)
 
     async def _receive(self, receive: Receive, file: IO[bytes]) -> bool:
         size = progress = 0
