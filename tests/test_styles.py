@@ -43,4 +43,6 @@ def test_pages_with_a_card_keep_its_styles_beside_their_own() -> None:
     own = [text for text in cards if "{% block styles %}" in text]
     assert len(own) > 2
     for text in own:
-        assert "{{ block.super }}" in text.partition("{% block styles %}")[2].partition("endblock")[0]
+        assert (
+            "{{ block.super }}" in text.partition("{% block styles %}")[2].partition("endblock")[0]
+        )
