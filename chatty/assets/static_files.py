@@ -105,6 +105,7 @@ CORE_STYLE_PARTS = tuple(
         "tokens",
         "base",
         "layout",
+        "components/icons",
         "components/controls",
         "components/avatar",
         "components/sidebar",

@@ -42,7 +42,7 @@ from conversations.web.sidebar import FILTERS, Sidebar, SidebarItem
 from conversations.web.timeline import Entry
 from conversations.wire import ConversationOut
 
-# Icons that point along the line: mirrored from right to left, in controls.css.
+# Icons that point along the line: mirrored from right to left, in icons.css.
 POINTING_ICONS = frozenset(
     ("arrow-left", "chevron-left", "chevron-right", "log-out", "reply", "send-horizontal", "undo-2")
 )
@@ -67,7 +67,7 @@ def _icons() -> ZipFile:
 
 @lru_cache(maxsize=256)
 def _icon(name: str, size: int) -> SafeString:
-    # Its looks are in controls.css.
+    # Its looks are in icons.css.
     drawing = _icons().read(f"{name}.svg").decode()
     inside = drawing[drawing.index(">", drawing.index("<svg")) + 1 :].strip()
     return format_html(

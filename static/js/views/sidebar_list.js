@@ -275,7 +275,8 @@ export class SidebarList {
 
 /** `moment`: null for never. */
 function isOver(moment) {
-  return Boolean(moment) && Date.parse(moment) <= Date.now();
+  const now = Date.now();
+  return Boolean(moment) && Date.parse(moment) <= now;
 }
 
 function isBefore(one, other) {
