@@ -24,6 +24,7 @@ from accounts import tokens
 from accounts.models import SignIn
 from conversations import actions
 from conversations.attachments.actions import uploading
+from conversations.custom_emoji import actions as emoji_actions
 from conversations.invitations.actions import create_invitation
 from conversations.tests.helpers import assert_consistent, say
 
@@ -115,11 +116,12 @@ def visit(who: str, described: Any, people: dict[str, Any], pair: Any, examples:
     file, _new = uploading.begin(alice, key="seeds", name="seeds.txt", size=20)
     invitation = create_invitation(alice, key="friends", conversation_ids=[pair.pk]).invitation
     account_actions.update_profile(bob, picture=picture())
+    blob, _new = emoji_actions.add(alice, key="blob", name="blob", picture=picture())
     headers = headers_of(people.get(who))
     sign_in = SignIn.objects.filter(user=people.get(who)).first()
     ids = {"conversation": pair.pk, "message": message.pk, "user": bob.pk, "emoji": "👍"}
     ids |= {"upload": file.pk, "invitation": invitation.pk, "digest": bob.picture}
-    ids |= {"sid": sign_in.sid if sign_in else "x"}
+    ids |= {"sid": sign_in.sid if sign_in else "x", "custom_emoji": blob.pk}
     knocker = Knocker(headers, examples, ids)
     answered = {}
     for result in described.get_all_operations():
