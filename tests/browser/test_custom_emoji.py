@@ -43,7 +43,7 @@ def test_custom_emoji_from_adding_to_removing(visit: Visit, room: Room, bob: Pag
     file: Any = {"name": "Blob Cat.png", "mimeType": "image/png", "buffer": picture()}
     settings.get_by_label("Picture").set_input_files(file)
     settings.get_by_role("button", name="Add", exact=True).click()
-    expect(settings.get_by_text("Added :blob_cat:.")).to_be_visible()
+    expect(settings.get_by_text("Emoji :blob_cat: added.")).to_be_visible()
     assert is_loaded(settings.get_by_role("img", name=":blob_cat:"))
     assert violations(settings) == []
 
@@ -84,7 +84,7 @@ def test_custom_emoji_from_adding_to_removing(visit: Visit, room: Room, bob: Pag
     settings.get_by_role("link", name="Rename :blob_cat:").click()
     settings.get_by_label("Name").fill("purple")
     settings.get_by_role("button", name="Rename").click()
-    expect(settings.get_by_text("Renamed to :purple:.")).to_be_visible()
+    expect(settings.get_by_text("Emoji renamed to :purple:.")).to_be_visible()
     # Nothing but the emoji: larger.
     bob.get_by_role("button", name="Emoji").click()
     bob.get_by_role("combobox", name="Search emoji").fill("purple")

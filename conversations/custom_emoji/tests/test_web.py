@@ -36,7 +36,7 @@ def test_emoji_is_added_renamed_and_removed(browser):
     assert upload(browser).status_code == 303
     page = browser.get(PAGE)
     shown = words(parse(page))
-    assert "Added :blob_cat:." in shown
+    assert "Emoji :blob_cat: added." in shown
     assert "Added by Alice on" in shown
     emoji = CustomEmoji.objects.get()
     assert values(page, ".people img", "src") == [f"/emoji/{emoji.picture_id}/"]
@@ -48,10 +48,10 @@ def test_emoji_is_added_renamed_and_removed(browser):
     assert bad.status_code == 400
     assert one(bad, "input[name=name]")["value"] == "x"
     renamed = browser.post(rename, {"name": ":blobcat:"}, follow=True)
-    assert "Renamed to :blobcat:." in words(parse(renamed))
+    assert "Emoji renamed to :blobcat:." in words(parse(renamed))
     assert "Remove :blobcat:?" in words(parse(browser.get(remove)))
     removed = browser.post(remove, follow=True)
-    assert "Removed :blobcat:." in words(parse(removed))
+    assert "Emoji :blobcat: removed." in words(parse(removed))
     assert "None yet." in words(parse(removed))
     assert browser.get(remove).status_code == 404
 

@@ -78,7 +78,7 @@ def emoji_list(request: HttpRequest) -> HttpResponse:
             emoji, _is_new = actions.add(user, key=key, name=name, picture=file.read())
     except ChatError as error:
         return with_status(_page(request, form), error)
-    messages.success(request, _("Added %(emoji)s.") % {"emoji": emoji})
+    messages.success(request, _("Emoji %(emoji)s added.") % {"emoji": emoji})
     return SeeOther(reverse("custom_emoji:emoji"))
 
 
@@ -112,7 +112,7 @@ def rename(request: HttpRequest, emoji_id: int) -> HttpResponse:
                 emoji = actions.rename(user, emoji_id, form.cleaned_data["name"])
         except ChatError as error:
             return with_status(_rename_page(request, emoji, form), error)
-        messages.success(request, _("Renamed to %(emoji)s.") % {"emoji": emoji})
+        messages.success(request, _("Emoji renamed to %(emoji)s.") % {"emoji": emoji})
         return SeeOther(reverse("custom_emoji:emoji"))
     return _rename_page(request, emoji, form)
 
@@ -129,7 +129,7 @@ def remove(request: HttpRequest, emoji_id: int) -> HttpResponse:
     rules.require_may_change(user, emoji)
     if request.method == "POST":
         actions.remove(user, emoji_id)
-        messages.success(request, _("Removed %(emoji)s.") % {"emoji": emoji})
+        messages.success(request, _("Emoji %(emoji)s removed.") % {"emoji": emoji})
         return SeeOther(reverse("custom_emoji:emoji"))
     return _of_one(request, "custom_emoji/remove.html", emoji)
 
