@@ -123,14 +123,17 @@ _CLEAR_STORAGE = """async () => {
 }"""
 
 
+@pytest.fixture(scope="module")
+def tab(context: BrowserContext) -> Page:
+    return context.new_page()
+
+
 @pytest.fixture
-def page(context: BrowserContext, address: str) -> Iterator[Page]:
-    """A new page without anything that an earlier test has stored."""
-    page = context.new_page()
-    page.goto(address)
-    page.evaluate(_CLEAR_STORAGE)
-    yield page
-    page.close()
+def page(tab: Page, address: str) -> Page:
+    """A new document without anything that an earlier test has stored."""
+    tab.goto(address)
+    tab.evaluate(_CLEAR_STORAGE)
+    return tab
 
 
 def test_module_tests_are_found() -> None:
