@@ -51,6 +51,8 @@ test-browser: $(EQUIPPED) ## run the tests in Chromium, and some in Firefox and 
 
 test-long: $(EQUIPPED) $(CLIENT_TOOLS) ## run the long tests; takes many minutes
 	$(PYTEST) -m "long and not browser" --ignore tests/browser
+	$(BIN)/python -m tests.services $(PYTEST) -n $(call workers,2) -m "entrances and not once and not browser" \
+		accounts chatty conversations
 	$(PYTEST) -m "long and browser" tests/browser
 
 bench: $(EQUIPPED) ## run the benchmarks; ARGS="--quick", see benchmarks/README.md

@@ -38,6 +38,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
         if not _uses_services(item):
             item.add_marker(pytest.mark.once)
+        if _is_about_entrances(item):
+            item.add_marker(pytest.mark.entrances)
+            if not on_sqlite:
+                item.add_marker(pytest.mark.long)
 
 
 def _uses_services(item: pytest.Item) -> bool:
@@ -45,6 +49,12 @@ def _uses_services(item: pytest.Item) -> bool:
     fixtures = {"db", "transactional_db"} & set(getattr(item, "fixturenames", ()))
     markers = ("django_db", "postgres", "redis")
     return bool(fixtures) or any(item.get_closest_marker(marker) for marker in markers)
+
+
+def _is_about_entrances(item: pytest.Item) -> bool:
+    """Whether the test is about pages, the API or the administration."""
+    names = ("test_web", "test_api", "test_admin")
+    return item.path.stem.startswith(names) or bool(item.get_closest_marker("entrances"))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

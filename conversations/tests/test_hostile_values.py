@@ -88,6 +88,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return names
 
 
+@pytest.mark.entrances
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_hostile_values_in_urls(method, visitor, pair):
     texts = ["a%00b", "%ED%A0%80%FF%C0%AF", "9" * 30]
@@ -108,6 +109,7 @@ def test_hostile_values_in_query_parameters_of_pages(visitor, pair, hello, read)
     assert visitor.faults == []
 
 
+@pytest.mark.entrances
 def test_admin_changelists_accept_only_their_own_filters(visitor, pair, hello):
     hostile = [
         *("exact=" + "9" * 30, "exact=%00", "isnull=x", "isempty=%5B"),
@@ -130,6 +132,7 @@ def test_admin_changelists_accept_only_their_own_filters(visitor, pair, hello):
     assert visitor.faults == []
 
 
+@pytest.mark.entrances
 def test_hostile_values_in_form_fields(visitor, pair, hello, read):
     for path, form in pages_and_values(visitor, pair, read, "POST"):
         visitor.ask("POST", path, form.encode(), FORM)

@@ -15,7 +15,7 @@ from conversations.models import Instance, Membership
 from tests.cast import PASSWORD
 from tests.html import one, parse, values, words
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.entrances]
 PAGE = "/settings/installation/"
 SIGN_UP = {"name": "Mina", "email": "mina@example.org", "password": "seven slow ferries"}
 FORM = {

@@ -22,7 +22,7 @@ from conversations.attachments.tests.test_media import gif_of, picture
 from conversations.content import FileReference
 from conversations.tests.helpers import say
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.entrances]
 DIGITS = b"0123456789" * 30_000
 
 
