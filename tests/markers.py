@@ -29,6 +29,8 @@ def on_each_database(moments: Sequence[str], short: Collection[tuple[str, str]])
 
 
 def first_of(*values: Any) -> list[Any]:
-    """Return values of a parameter: the first is tested in every run, the others by `make test-long`."""
-    first, *others = values
-    return [first, *(pytest.param(other, marks=pytest.mark.long) for other in others)]
+    """Return values of a parameter, or tuples of values of several: the first is tested in every run, the
+    others by `make test-long`."""
+    first, *others = (value if isinstance(value, tuple) else (value,) for value in values)
+    long = (pytest.param(*other, marks=pytest.mark.long) for other in others)
+    return [pytest.param(*first), *long]

@@ -26,6 +26,8 @@ ARGUMENTS = [
     # Also saves processes: no spare renderer, no separate GPU process.
     "--disable-features=OptimizationHints,MediaRouter,SpareRendererForSitePerProcess,LocalNetworkAccessChecks",
     "--in-process-gpu",
+    # The pages of a test share compiled scripts.
+    "--renderer-process-limit=1",
 ]
 
 

@@ -93,6 +93,8 @@ PAGES = {
     "sign-ins": "/settings/sign-ins/",
     "missing": "/c/999999/",
 }
+# The most diverse of them.
+SAMPLES = ("home", "room", "members", "profile")
 # Pages for people who are not signed in.
 STRANGERS = (
     *("/sign-in/", "/sign-up/", "/password/forgotten/", "/password/forgotten/sent/"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Visit
@@ -161,6 +162,7 @@ def test_link_to_a_conversation_shows_each_reader_what_they_may_know(
     expect(alice.locator("#conversation-name")).to_have_text("Design salon")
 
 
+@pytest.mark.long
 def test_picker_is_a_sheet_on_a_phone(visit: Visit, room: Room) -> None:
     room.say(room.bob, "Shall we?")
     page = enter(visit(room.server, "Alice", phone=True), room)

@@ -106,6 +106,7 @@ def test_details_pane_finds_adds_and_promotes_members_in_place(alice: Page, room
     assert alice.url.endswith(room.path)
 
 
+@pytest.mark.long
 def test_details_pane_saves_settings_and_shows_errors_in_place(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     visitor.allow("status of 400")
@@ -196,6 +197,7 @@ def test_details_pane_shows_load_errors_and_retries(visit: Visit, room: Room) ->
     expect(details(page)).to_contain_text("Bob")
 
 
+@pytest.mark.long
 def test_details_pane_reopens_when_the_window_grows(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     open_details(enter(visitor, room), "members")
@@ -285,6 +287,7 @@ def test_details_pane_keeps_input_typed_during_a_refresh(visit: Visit, room: Roo
     assert len(held) == 1
 
 
+@pytest.mark.long
 def test_details_pane_keeps_a_form_with_errors_when_others_make_changes(
     visit: Visit, room: Room
 ) -> None:

@@ -112,6 +112,7 @@ def test_saving_an_edit_does_not_move_the_focus(alice: Page, room: Room) -> None
     expect(alice.locator("#timeline")).to_be_focused()
 
 
+@pytest.mark.long
 def test_closing_an_editor_returns_the_focus_to_where_it_was_opened(
     visit: Visit, room: Room
 ) -> None:
@@ -136,6 +137,7 @@ def test_closing_an_editor_returns_the_focus_to_where_it_was_opened(
     expect(page.locator("#composer-body")).to_be_focused()
 
 
+@pytest.mark.long
 def test_keyboard_of_a_phone_stays_away_after_an_edit_or_a_discarded_message(
     visit: Visit, room: Room
 ) -> None:
@@ -179,6 +181,7 @@ def test_reopened_edit_does_not_take_the_focus(visit: Visit, room: Room) -> None
     expect(page.locator("#editor-body")).not_to_be_focused()
 
 
+@pytest.mark.long
 def test_edit_of_a_deleted_message_moves_to_the_composer(alice: Page, room: Room) -> None:
     gone = room.say(room.alice, "Helo")
     begin(alice, "Helo", "Hello, and a long thought")

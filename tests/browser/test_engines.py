@@ -154,6 +154,7 @@ def test_editor_shows_a_long_message_whole(page: Window, room: Room) -> None:
     eventually(lambda: f"{LINES}!" in room.bodies())
 
 
+@pytest.mark.long
 def test_composer_grows_with_the_text(page: Window) -> None:
     page.click(COMPOSER)
     for _ in range(8):
@@ -202,6 +203,7 @@ def test_first_copy_on_a_page(page: Window, room: Room) -> None:
     page.wait("return document.querySelector(arguments[0]).value === 'hello, Alice'", COMPOSER)
 
 
+@pytest.mark.long
 def test_days_are_named_as_by_the_server(page: Window, room: Room) -> None:
     room.server.manage("shell", "-v", "0", "-c", _A_WEEK_AGO.format(room=room.id))
     page.reload()
@@ -219,6 +221,7 @@ Message.objects.filter(conversation={room}).update(created_at=F("created_at") - 
 """
 
 
+@pytest.mark.long
 def test_scrollbars_are_dark_in_dark_mode(page: Window, room: Room) -> None:
     room.say(room.alice, LINES)
     for _ in range(3):

@@ -400,6 +400,7 @@ def speaker(playwright: Playwright, room: Room) -> Iterator[Page]:
     browser.close()
 
 
+@pytest.mark.long
 def test_voice_message_is_recorded_and_heard(room: Room, speaker: Page, bob: Page) -> None:
     alice = speaker
     alice.locator(".composer__voice").click()

@@ -139,6 +139,7 @@ def test_picture_is_uploaded_in_the_pane(visit: Visit, room: Room) -> None:
     assert is_same(page)
 
 
+@pytest.mark.long
 def test_settings_and_their_errors_are_shown_in_the_pane(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     visitor.allow("status of 400")

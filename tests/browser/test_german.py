@@ -132,6 +132,7 @@ def test_content_rendered_by_scripts_is_in_german(
     assert english_on(page) == ""
 
 
+@pytest.mark.long
 def test_socket_errors_use_the_language_of_the_page(
     alice: Visitor, visit: Visit, server: ChatServer, room: dict[str, int]
 ) -> None:

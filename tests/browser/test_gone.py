@@ -72,11 +72,11 @@ def bob_without_connection(visit: Visit, server: ChatServer, room: Room) -> tupl
 
 @pytest.mark.parametrize(
     ("end", "why"),
-    [
+    first_of(
         (remove, "You’re no longer in this conversation."),
         (leave, "You’re no longer in this conversation."),
         (delete, "This conversation was deleted."),
-    ],
+    ),
 )
 def test_losing_access_locks_the_page_and_keeps_the_draft(
     end, why, visit: Visit, server: ChatServer, room: Room, elsewhere: int
@@ -208,6 +208,7 @@ def test_archiving_locks_the_page_and_unarchiving_unlocks_it(
     expect(bob.locator("#messages")).to_contain_text("Dear garden!")
 
 
+@pytest.mark.long
 def test_being_added_again_unlocks_the_page_and_keeps_the_draft(
     visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:

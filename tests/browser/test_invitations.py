@@ -57,7 +57,7 @@ def sign_up(page: Page, email: str) -> None:
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "no scripts"])
-@pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
+@pytest.mark.parametrize("locale", first_of("en-GB", "de-DE"))
 def test_three_screens_from_link_to_first_message_on_a_phone(
     javascript: bool, locale: str, visit: Visit, server: ChatServer, made: dict[str, str]
 ) -> None:
@@ -154,7 +154,7 @@ print("ADMIN", admin.email)
 """
 
 
-@pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "no scripts"])
+@pytest.mark.parametrize("javascript", first_of(True, False), ids=["scripts", "no scripts"])
 def test_first_administrator_finds_a_link_after_the_setup(
     javascript: bool, visit: Visit, builder: Builder
 ) -> None:

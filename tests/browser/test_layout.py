@@ -167,7 +167,7 @@ def test_menu_of_a_message_is_inside_the_timeline(locale: str, visit: Visit, roo
                     message.press("Escape")
 
 
-@pytest.mark.parametrize("width", [360, 760, 1280])
+@pytest.mark.parametrize("width", first_of(360, 760, 1280))
 def test_nothing_covers_an_open_menu(width: int, visit: Visit, full_room: Room) -> None:
     """Scrolled up, where the button that jumps to the latest message is shown."""
     viewport = {"width": width, "height": 700}

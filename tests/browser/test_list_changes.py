@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import DESKTOP, PHONE, Visit
 from tests.browser.rooms import Persons, Room, bubble, enter
+from tests.markers import first_of
 
 POLLED = 20_000  # ms until a change is in the list without a socket
 
@@ -18,7 +19,7 @@ def other(room: Room, person: Persons) -> Room:
     return Room(room.server, person)
 
 
-@pytest.fixture(params=["socket", "rest"])
+@pytest.fixture(params=first_of("socket", "rest"))
 def page(request: pytest.FixtureRequest, visit: Visit, room: Room, other: Room) -> Page:
     """Bob's page of `room`. `other` is in the list only."""
     visitor = visit(room.server, "Bob")

@@ -12,8 +12,9 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Visit
 from tests.browser.rooms import wait_for_line
 from tests.installations import ChatServer
+from tests.markers import first_of
 
-PART = 1_000  # messages at each end whose costs are compared
+PART = 500  # messages at each end whose costs are compared
 PATIENCE = 240  # seconds, on a busy machine
 ROWS_MAX = 400
 WORK_MAX = (
@@ -86,7 +87,7 @@ def first_seq(page: Page) -> int:
     return seq
 
 
-@pytest.mark.parametrize("messages", [2_500, pytest.param(5_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("messages", first_of(1_500, 5_000))
 def test_scrolling_through_thousands_of_messages_is_smooth_and_exact(
     messages: int, visit: Visit, server: ChatServer
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
@@ -24,6 +25,7 @@ Membership.objects.bulk_create(
 """
 
 
+@pytest.mark.long
 def test_switcher_finds_conversations_that_are_not_in_the_sidebar(visit: Visit, room: Room) -> None:
     room.server.manage("shell", "-v", "0", "-c", _CREATE.format(count=210))
     page = enter(visit(room.server, "Alice"), room)

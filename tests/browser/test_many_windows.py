@@ -19,6 +19,7 @@ def server(builder: Builder) -> Iterator[ChatServer]:
         yield installation.serve(SOCKETS_PER_USER="2")
 
 
+@pytest.mark.long
 def test_window_can_be_used_without_a_reload_once_another_is_closed(
     visit: Visit, room: Room
 ) -> None:

@@ -60,6 +60,7 @@ def test_mention_suggests_matching_members_and_enter_inserts_the_first(alice: Pa
     expect(bubble(alice, "Ask @Carol first")).to_be_visible()
 
 
+@pytest.mark.long
 def test_editor_of_a_message_suggests_as_the_composer_does(alice: Page, room: Room) -> None:
     room.say(room.alice, "Hello")
     bubble(alice, "Hello").focus()
@@ -128,6 +129,7 @@ def test_email_address_opens_no_mention_list(alice: Page) -> None:
     expect(bubble(alice, "carol@b")).to_be_visible()
 
 
+@pytest.mark.long
 def test_mention_can_be_tapped_on_a_phone_and_highlights_the_message(
     visit: Visit, room: Room
 ) -> None:

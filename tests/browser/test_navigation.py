@@ -123,6 +123,7 @@ def test_back_forward_and_reload_return_to_the_place(page: Page, room: Room, oth
     page.evaluate("window.isSame = true")
 
 
+@pytest.mark.long
 def test_place_far_up_is_fetched(page: Page, room: Room, other: Room) -> None:
     room.fill(150)
     page.locator("#jump-back, #older a").first.wait_for(state="attached")
@@ -269,6 +270,7 @@ def test_keyboard_keeps_the_focus_in_the_list(page: Page, room: Room, other: Roo
     expect(link).to_be_focused()
 
 
+@pytest.mark.long
 def test_conversation_that_was_closed_locks_nothing(visit: Visit, room: Room, other: Room) -> None:
     page = enter(visit(room.server, "Bob"), room)
     go(page, other)

@@ -29,6 +29,7 @@ from tests.browser.rooms import (
     write,
 )
 from tests.installations import ChatServer, eventually
+from tests.markers import first_of
 
 
 # Everything in the database of what is saved, as one text. "" if there is no database.
@@ -223,7 +224,7 @@ def test_phone_without_a_network_has_one_bar(visit: Visit, room: Room) -> None:
     assert page.evaluate(seen, before["y"] + before["height"] + 4) == "offline-note"
 
 
-@pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
+@pytest.mark.parametrize("phone", first_of(False, True), ids=["desktop", "phone"])
 def test_other_conversations_are_opened_offline(
     phone: bool, visit: Visit, room: Room, other: Room
 ) -> None:

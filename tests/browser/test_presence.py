@@ -137,6 +137,7 @@ def test_late_members_response_does_not_remove_seen(
     assert alice.evaluate("window.without") == 0
 
 
+@pytest.mark.long
 def test_direct_message_shows_seen_also_after_a_reload(
     visit: Visit, server: ChatServer, room: Room, direct: str
 ) -> None:
@@ -313,6 +314,7 @@ def test_quote_of_an_unloaded_message_follows_edits_and_deletion(
     expect(quote).to_have_text("Message deleted")
 
 
+@pytest.mark.long
 def test_reply_preview_follows_edits_and_drafts_drop_deleted_text(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:

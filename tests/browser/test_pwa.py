@@ -14,6 +14,7 @@ from tests.browser import chromium
 from tests.browser.conftest import Visit, Visitor
 from tests.browser.rooms import Room, bubble, enter, row_of, wait_for_line, write
 from tests.installations import ChatServer, eventually
+from tests.markers import first_of
 
 
 @pytest.fixture
@@ -40,6 +41,7 @@ def wait_for_worker(page: Page) -> None:
 # --- installing ----------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_manifest_has_no_errors(visit: Visit, server: ChatServer) -> None:
     visitor = visit(server, "Alice")
     wait_for_worker(visitor.goto())
@@ -55,6 +57,7 @@ def test_manifest_has_no_errors(visit: Visit, server: ChatServer) -> None:
 # --- offline -------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_offline_page_reloads_when_the_connection_is_back(visit: Visit, room: Room) -> None:
     """Where nothing can be read offline: see test_offline.py."""
     visitor = visit(room.server, "Alice")
@@ -133,7 +136,7 @@ _SHARED = (
 _WORDS = "Boats\nLook:\nhttps://boat.example"
 
 
-@pytest.mark.parametrize("javascript", [True, False], ids=["with scripts", "without"])
+@pytest.mark.parametrize("javascript", first_of(True, False), ids=["with scripts", "without"])
 def test_shared_text_is_inserted_into_the_composer_of_the_chosen_conversation(
     javascript: bool, visit: Visit, room: Room
 ) -> None:
@@ -208,6 +211,7 @@ def banners(page: Page) -> list[list[Any]]:
     return found
 
 
+@pytest.mark.long
 def test_notification_permission_is_requested_only_by_the_button(
     visit: Visit, server: ChatServer
 ) -> None:
@@ -279,6 +283,7 @@ def test_messages_share_a_notification_that_closes_when_read_elsewhere(
     eventually(lambda: banners(page) == [])
 
 
+@pytest.mark.long
 def test_only_one_window_notifies_and_none_while_one_is_being_looked_at(
     listening: Enter, room: Room
 ) -> None:

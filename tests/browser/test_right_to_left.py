@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from conversations.templatetags.chatty import POINTING_ICONS
 from tests import pseudo_language
 from tests.browser.conftest import DESKTOP, PHONE, Visit
 from tests.browser.rooms import Room, enter, open_menu, violations, write
-from tests.browser.sample_pages import STRANGERS
+from tests.browser.sample_pages import PAGES, SAMPLES, STRANGERS
 from tests.installations import Builder, ChatServer
 from tests.markers import first_of
 
@@ -48,12 +48,21 @@ def start_of(page: Page, selector: str) -> float:
     )
 
 
-@pytest.mark.parametrize("size", first_of(PHONE, DESKTOP), ids=["phone", "desktop"])
+@pytest.mark.parametrize(
+    ("size", "names"),
+    first_of((PHONE, SAMPLES), (PHONE, PAGES), (DESKTOP, PAGES)),
+    ids=["some on a phone", "phone", "desktop"],
+)
 def test_pages_do_not_overflow_and_icons_point_back(
-    size: dict[str, int], visit: Visit, server: ChatServer, places: dict[str, str]
+    size: dict[str, int],
+    names: Collection[str],
+    visit: Visit,
+    server: ChatServer,
+    places: dict[str, str],
 ) -> None:
     wrong = {}
-    for name, paths in (("Alice", [*places.values()]), (None, [*STRANGERS])):
+    strangers = STRANGERS[:1] if names is SAMPLES else STRANGERS
+    for name, paths in (("Alice", [places[name] for name in names]), (None, strangers)):
         visitor = visit(server, name, viewport=size, locale=LOCALE)
         visitor.allow("404")
         for path in paths:

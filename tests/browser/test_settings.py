@@ -11,6 +11,7 @@ from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.conftest import Visit
 from tests.installations import ChatServer, eventually
+from tests.markers import first_of
 
 
 def picture(colour: str = "teal", size: tuple[int, int] = (640, 480)) -> FilePayload:
@@ -41,7 +42,7 @@ def quiet(page: Page) -> str:
     return colour
 
 
-@pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "plain"])
+@pytest.mark.parametrize("javascript", first_of(False, True), ids=["plain", "scripts"])
 def test_picture_is_uploaded_and_removed(
     javascript: bool, visit: Visit, server: ChatServer
 ) -> None:

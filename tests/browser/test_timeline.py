@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
@@ -91,6 +92,7 @@ def test_code_is_highlighted_and_copied_and_a_reaction_changes_nothing_else(
     expect(code.locator(".code__word")).to_have_count(3)
 
 
+@pytest.mark.long
 def test_mentions_are_solid_for_who_is_meant(alice: Page, bob: Page) -> None:
     write(alice, "@Bob and @Nobody")
     for page, is_me in ((alice, False), (bob, True)):

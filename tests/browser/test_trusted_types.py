@@ -93,6 +93,7 @@ def test_pages_work_without_violations(visit: Visit, room: Room) -> None:
         assert violations(page) == []
 
 
+@pytest.mark.long
 def test_page_works_in_a_browser_without_trusted_types(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice", bypass_csp=True)
     visitor.context.add_init_script("delete globalThis.trustedTypes;")

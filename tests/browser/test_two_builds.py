@@ -216,6 +216,7 @@ def test_socket_of_another_build_keeps_the_page(
     assert is_new(page)
 
 
+@pytest.mark.long
 def test_view_that_the_new_build_does_not_have_offers_a_reload(
     visit: Visit, builds: Builds, room: Room
 ) -> None:
@@ -284,6 +285,7 @@ def test_open_pane_of_another_build_offers_a_reload(page: Page, builds: Builds, 
     expect(page.locator("#composer-body")).to_have_value("Half a thought")
 
 
+@pytest.mark.long
 def test_pages_are_complete_while_requests_alternate(
     page: Page, builds: Builds, room: Room, other: Room
 ) -> None:

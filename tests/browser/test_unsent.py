@@ -33,6 +33,7 @@ def answer(page: Page, name: str) -> None:
     page.locator("dialog").get_by_role("button", name=name, exact=True).click()
 
 
+@pytest.mark.long
 def test_signing_out_asks_about_a_draft_in_another_tab(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     visitor.allow("401")  # requests of the other tab after signing out
