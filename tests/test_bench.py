@@ -300,11 +300,8 @@ def measured(tmp_path: Path, *options: str, seconds: float) -> tuple[str, dict[s
 
 @pytest.mark.servers
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "scenarios",
-    [["rooms"], pytest.param(list(SCENARIOS), marks=pytest.mark.long)],
-    ids=["one", "all"],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("scenarios", [["rooms"], list(SCENARIOS)], ids=["one", "all"])
 def test_scenarios_run_without_losses(tmp_path: Path, scenarios: list[str]):
     options = ("--quick", "--rounds", "1", "--only", ",".join(scenarios))
     printed, found = measured(tmp_path, *options, seconds=300)

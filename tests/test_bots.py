@@ -35,7 +35,9 @@ def node() -> list[str]:
 COMMANDS = {"python": [sys.executable], "js": node()}
 LANGUAGES = [
     "python",
-    pytest.param("js", marks=pytest.mark.skipif(not COMMANDS["js"], reason="needs Node")),
+    pytest.param(
+        "js", marks=[pytest.mark.long, pytest.mark.skipif(not COMMANDS["js"], reason="needs Node")]
+    ),
 ]
 
 

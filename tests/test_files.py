@@ -84,6 +84,7 @@ def carry(server, person, size: int) -> tuple[int, int]:
     return peak_bytes(pid) - before, offset
 
 
+@pytest.mark.long
 def test_a_file_of_64_mb_takes_little_memory(server, person):
     grown, _size = carry(server, person(server, "Alice"), 64 * MEGABYTE)
     assert grown <= 16 * MEGABYTE

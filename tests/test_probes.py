@@ -118,6 +118,7 @@ def is_worker(pid):
     return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
+@pytest.mark.long
 def test_every_worker_reports_the_metrics_of_all(production_installation):
     server = production_installation.serve("--workers", "2", METRICS_TOKEN=TOKEN)
     shown = {"Authorization": f"Bearer {TOKEN}"}

@@ -51,6 +51,7 @@ def test_short_trial_finds_no_violations(kind, fault, monkeypatch):
     assert verdict.seen > verdict.outcomes["ok"]
 
 
+@pytest.mark.long
 @pytest.mark.servers
 @pytest.mark.slow
 def test_client_of_the_documents_loses_nothing(monkeypatch):

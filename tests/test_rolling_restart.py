@@ -211,7 +211,7 @@ def machine(production_installation: Installation, tmp_path: Path) -> Iterator[M
 
 @pytest.mark.parametrize(
     ("program", "seconds"),
-    [("nginx", 10), *(pytest.param(each, 40, marks=pytest.mark.long) for each in PROXIES)],
+    [("nginx", 4), *(pytest.param(each, 40, marks=pytest.mark.long) for each in PROXIES)],
 )
 def test_rolling_restart_causes_no_errors(machine, tmp_path, program, seconds):
     if path_of(program) is None:

@@ -240,6 +240,7 @@ def test_acknowledged_messages_survive_a_kill(server, person):
     assert [m["body"] for m in page["messages"] if m["kind"] == "text"] == ["still here"]
 
 
+@pytest.mark.long
 def test_workers_share_one_port(production_installation, person):
     server = production_installation.serve("--workers", "2")
     alice, bob = person(server, "Alice"), person(server, "Bob")
@@ -260,6 +261,7 @@ def test_workers_share_one_port(production_installation, person):
     assert server.terminate() == 0
 
 
+@pytest.mark.long
 def test_stopping_workers_close_the_listener(production_installation):
     server = production_installation.serve("--workers", "2", TRUSTED_PROXIES="127.0.0.1")
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:

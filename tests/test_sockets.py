@@ -40,8 +40,11 @@ LISTED = "https://board.example.net"
 
 # All tests with one server run in one worker, which starts it once.
 PLACES = [
-    pytest.param(name, marks=pytest.mark.xdist_group(name))
-    for name in ("serve-sqlite", "serve-postgres", "daphne-sqlite")
+    pytest.param("serve-sqlite", marks=pytest.mark.xdist_group("serve-sqlite")),
+    *(
+        pytest.param(name, marks=[pytest.mark.xdist_group(name), pytest.mark.long])
+        for name in ("serve-postgres", "daphne-sqlite")
+    ),
 ]
 
 

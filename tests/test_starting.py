@@ -208,6 +208,7 @@ def test_changed_secret_key_is_rejected_with_the_command_to_accept_it(installati
     installation.serve(SECRET_KEY=former, SECRET_KEY_FALLBACKS=other)
 
 
+@pytest.mark.long
 def test_message_sent_again_is_recognised_after_replacing_the_secret_key(installation):
     former, new = (
         installation.env["SECRET_KEY"],
@@ -240,6 +241,7 @@ def record_migration(installation, name):
     installation.manage("shell", "-c", script)
 
 
+@pytest.mark.long
 def test_code_older_than_the_database_is_rejected(installation):
     record_migration(installation, "9999_from_the_future")
     for way in ("serve", "setup", "daphne"):
@@ -262,7 +264,7 @@ def test_setup_does_not_migrate_a_served_sqlite_database(installation):
     assert "Traceback" not in output
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+@pytest.mark.parametrize("kind", first_of("sqlite", "postgres"))
 def test_concurrent_setups_run_once(kind, builder, tmp_path):
     empty = builder.not_set_up(tmp_path, SECRET_KEY="")
     if kind == "postgres":
@@ -327,6 +329,7 @@ def others_may_use(directory):
     return [path for path in (directory, *directory.rglob("*")) if path.stat().st_mode & 0o077]
 
 
+@pytest.mark.long
 def test_data_is_private_from_the_first_start(installation, tmp_path):
     data, static = tmp_path / "data", tmp_path / "static"
     env = {"DATA_DIR": str(data), "STATIC_ROOT": str(static), "SECRET_KEY": ""}
@@ -364,6 +367,7 @@ def test_permissions_of_readable_data_are_tightened(installation, kind):
 # --- several workers --------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_ready_is_logged_when_every_worker_serves(production_installation):
     server = production_installation.serve("--workers", "3")
     eventually(lambda: "Chatty is ready" in server.output(), seconds=60)

@@ -178,7 +178,7 @@ def people(alice: Any, ann: Any, bob: Any, carol: Any, pair: Any) -> dict[str, A
 
 @pytest.mark.slow
 @pytest.mark.once
-@pytest.mark.parametrize("who", ["alice", "bob", "carol", "nobody"])
+@pytest.mark.parametrize("who", ["alice", "nobody"])  # the others only with many requests
 def test_responses_conform_to_the_schema(who, described, people, pair):
     visit(who, described, people, pair, FEW)
 

@@ -40,6 +40,7 @@ def gather_apart(here, there):
     return Workload(*(Member(server, name).sign_in() for server, name in seats))
 
 
+@postgres_is_long
 def test_killed_server_loses_and_repeats_nothing(any_installation):
     server = any_installation.serve(**FAST)
     workload = gather(server)
@@ -78,6 +79,7 @@ def test_killing_one_of_two_servers_does_not_affect_the_other(production_install
     assert workload.follower.calls == 1
 
 
+@pytest.mark.long
 def test_restarting_two_servers_in_turn_loses_nothing(production_installation):
     here, there = production_installation.serve(**FAST), production_installation.serve(**FAST)
     workload = gather_apart(here, there)
@@ -118,6 +120,7 @@ def test_database_crash_loses_nothing(own_installation):
 
 
 @pytest.mark.parametrize("seconds", [2, pytest.param(120, marks=pytest.mark.long)])
+@postgres_is_long
 def test_hung_server_loses_nothing(seconds, any_installation):
     server = any_installation.serve(**FAST)
     workload = gather(server, each=10)

@@ -49,6 +49,7 @@ def test_terminated_backends_cause_only_retries(own_installation):
     assert {code for each in workload.speakers for code in each.retries} <= {"unavailable"}
 
 
+@pytest.mark.long
 def test_hung_database_delays_messages_but_keeps_sockets(own_installation):
     server = own_installation.serve(**FAST)
     workload = Workload(*cast(server), each=10)
@@ -109,6 +110,7 @@ def test_slow_queries_are_rejected_and_sockets_stay_open(production_installation
         his.expect_message(tea, "after")
 
 
+@pytest.mark.long
 def test_sqlite_handles_many_writers_and_a_backup(installation, tmp_path):
     server = installation.serve(**FAST)
     workload = Workload(*cast(server))

@@ -32,6 +32,7 @@ def talk(hers, his, conversation):
     return time.monotonic() - began
 
 
+@pytest.mark.long
 def test_full_redis_does_not_stop_messages(production_installation, call):
     here, there = production_installation.serve(), production_installation.serve()
     alice, bob = Member(here, "Alice").sign_in(), Member(there, "Bob").sign_in()

@@ -38,6 +38,7 @@ def closed_as_too_slow(server):
     )
 
 
+@pytest.mark.long
 def test_memory_is_bounded_with_a_flood_and_many_non_readers(installation):
     server = installation.serve(LIMIT_FRAMES="100000/s", SOCKETS_PER_USER="100")
     alice, bob, carol = (Member(server, name).sign_in() for name in ("Alice", "Bob", "Carol"))

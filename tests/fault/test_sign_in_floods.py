@@ -81,6 +81,7 @@ def test_pages_are_served_during_a_sign_in_flood(installation, limit):
         assert codes[200] <= 22
 
 
+@pytest.mark.long
 def test_overlong_emails_do_not_fill_memory(installation):
     place = installation.serve(LIMIT_SIGN_IN="10/5m", **REAL_HASHER)
     sign_in(place, "a" * 950_000, "x")

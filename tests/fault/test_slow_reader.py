@@ -61,6 +61,7 @@ def ports_connected_to(pid, port):
     }
 
 
+@pytest.mark.long
 def test_client_that_stops_reading_is_dropped(installation):
     server = installation.serve(LIMIT_FRAMES="100000/s")
     alice, bob, carol = (Member(server, name).sign_in() for name in ("Alice", "Bob", "Carol"))
