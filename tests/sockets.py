@@ -164,18 +164,16 @@ class Client:
     def expect_message(self, conversation: int, body: str, seconds: float = 6) -> Frame:
         return self.take("message", seconds, conversation=conversation, message__body=body)
 
-    def expect_body(self, conversation: int, body: str, seconds: float = 6) -> None:
-        """Wait for a message with this text, live or in a repair, and remove the frame."""
-        self.take_if(
-            f"words {body!r}",
-            lambda frame: (
-                frame.get("conversation") == conversation
-                and body
-                in [_reach(frame, "message__body")]
-                + [message["body"] for message in frame.get("messages", ())]
-            ),
-            seconds,
-        )
+    def expect_body(self, conversation: int, body: str, seconds: float = 6) -> Frame:
+        """Wait for a message with this text, live or in a repair, remove the frame and return the message."""
+
+        def found(frame: Frame) -> Iterator[Frame]:
+            if frame.get("conversation") == conversation:
+                for message in (frame.get("message"), *frame.get("messages", ())):
+                    if message and message["body"] == body:
+                        yield message
+
+        return next(found(self.take_if(f"words {body!r}", lambda frame: any(found(frame)), seconds)))
 
     def received(self, kind: str | None = None, **wanted: Any) -> list[Frame]:
         """Return the frames that were not taken. A ping is a fence: all events that its process has sent

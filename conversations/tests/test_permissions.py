@@ -271,7 +271,7 @@ def _unlimited(settings, monkeypatch):
 @pytest.mark.parametrize(
     "role",
     [
-        # On PostgreSQL, one role: whoever may do most reaches most queries.
+        # On PostgreSQL, one role: the one that may do most reaches most queries.
         pytest.param(role, marks=[] if role == permissions.OWNER else pytest.mark.once)
         for role in permissions.ROLES
     ],

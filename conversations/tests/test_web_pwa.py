@@ -24,9 +24,8 @@ once = pytest.mark.once
 
 
 @pytest.fixture
-def stranger(db, monkeypatch) -> Client:
+def stranger(db) -> Client:
     # Every page needs the name of the installation, which is read once a second.
-    monkeypatch.setattr("chatty.common.kept.KEEP_SECONDS", 60)
     installation.installation_settings()
     return Client()
 
