@@ -173,7 +173,9 @@ class Client:
                     if message and message["body"] == body:
                         yield message
 
-        return next(found(self.take_if(f"words {body!r}", lambda frame: any(found(frame)), seconds)))
+        return next(
+            found(self.take_if(f"words {body!r}", lambda frame: any(found(frame)), seconds))
+        )
 
     def received(self, kind: str | None = None, **wanted: Any) -> list[Frame]:
         """Return the frames that were not taken. A ping is a fence: all events that its process has sent

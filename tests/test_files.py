@@ -232,6 +232,7 @@ class Form:
         )
 
 
+@pytest.mark.long
 def test_a_form_without_scripts_sends_a_large_file_in_little_memory(server, person):
     alice = person(server, "Alice")
     conversation = conversation_of(alice)

@@ -72,6 +72,7 @@ print(resident_bytes(os.getpid()) - before)
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="there is no mallopt to set")
 def test_memory_of_password_hashing_is_returned_to_the_system(installation):
     grown = {
@@ -172,6 +173,7 @@ def test_second_setup_changes_nothing(installation):
     assert installation.manage("setup") == ""
 
 
+@pytest.mark.long
 def test_first_setup_creates_a_secret_readable_only_by_its_owner(installation, tmp_path):
     output = installation.manage("setup", DATA_DIR=str(tmp_path), SECRET_KEY="")
     secret = tmp_path / "secret_key"

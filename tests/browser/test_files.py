@@ -331,6 +331,7 @@ def test_files_are_attached_without_a_connection(visit: Visit, room: Room) -> No
     assert room.bodies() == ["From the train", "And this"]
 
 
+@pytest.mark.long
 def test_what_was_attached_is_removed_from_the_browser(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     alice = enter(visitor, room)
@@ -434,6 +435,7 @@ def test_plain_field_works_without_scripts(visit: Visit, room: Room) -> None:
     expect(page.locator(".composer__voice")).to_be_hidden()
 
 
+@pytest.mark.long
 def test_moving_pictures_stand_still_for_those_who_prefer_it(visit: Visit, room: Room) -> None:
     alice = enter(visit(room.server, "Alice"), room)
     choose(alice, dance_gif=animation())

@@ -112,6 +112,7 @@ def test_draft_for_a_lost_conversation_is_shown_until_discarded(
     expect(kept).to_have_count(0)
 
 
+@pytest.mark.long
 def test_removal_while_offline_locks_the_page_on_reconnecting(
     visit: Visit, server: ChatServer, room: Room, elsewhere: int
 ) -> None:

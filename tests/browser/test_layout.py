@@ -31,6 +31,7 @@ def check_widths(page: Page) -> None:
         assert page.evaluate(WIDER) == [], width
 
 
+@pytest.mark.long
 def test_long_words_do_not_widen_the_page(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     name = "N" * 80
@@ -146,7 +147,8 @@ OUTSIDE = """menu => {
 }"""
 
 
-@pytest.mark.parametrize("locale", first_of("de-DE", "en-GB"))
+@pytest.mark.long
+@pytest.mark.parametrize("locale", ["de-DE", "en-GB"])
 def test_menu_of_a_message_is_inside_the_timeline(locale: str, visit: Visit, room: Room) -> None:
     for who in (room.alice, room.bob):
         room.say(who, f"{'A wide message of many words. ' * 20}wide {who.name}")

@@ -157,6 +157,7 @@ def test_mention_list_follows_changes_of_members(alice: Page, room: Room) -> Non
     expect(names(alice)).to_have_text(["Carol"])
 
 
+@pytest.mark.long
 def test_inserted_mention_is_saved_in_the_draft(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     page = enter(visitor, room)

@@ -235,6 +235,7 @@ def test_going_back_to_what_is_shown_stops_loading(page: Page, room: Room, other
     page.unroute_all()
 
 
+@pytest.mark.long
 def test_back_that_fails_keeps_what_is_shown_and_its_place(
     visit: Visit, room: Room, other: Room
 ) -> None:

@@ -492,6 +492,7 @@ def test_deleting_a_conversation_removes_its_messages(reader: Visitor, room: Roo
     wait_until_gone(page, secret_of(room))
 
 
+@pytest.mark.long
 def test_deleted_message_is_removed_at_once_and_in_quotes(reader: Visitor, room: Room) -> None:
     page = reader.page
     said = room.say(room.bob, "Words to forget")

@@ -379,6 +379,7 @@ def test_changed_picture_replaces_the_old_one_without_flicker(
         assert room.bob.call("DELETE", "/api/me/picture/")[0] < 300
 
 
+@pytest.mark.long
 def test_member_and_online_counts_follow_changes_in_a_new_group(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:

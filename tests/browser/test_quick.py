@@ -169,6 +169,7 @@ def test_switcher_finds_conversations_if_people_fail_to_load(visit: Visit, room:
     expect(chosen(page)).to_contain_text("Kitchen")
 
 
+@pytest.mark.long
 def test_switcher_can_be_tapped_and_fits_on_a_phone(visit: Visit, room: Room) -> None:
     page = visit(room.server, "Alice", phone=True).goto("/?list")
     wait_for_line(page)

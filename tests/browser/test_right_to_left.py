@@ -74,6 +74,7 @@ def test_pages_do_not_overflow_and_icons_point_back(
     assert wrong == {}
 
 
+@pytest.mark.long
 def test_sidebar_and_pane_change_sides(visit: Visit, room: Room) -> None:
     room.say(room.bob, "First words")
     page = enter(visit(room.server, "Alice", locale=LOCALE), room)

@@ -33,6 +33,7 @@ _LETTERS = """each => {
 }"""
 
 
+@pytest.mark.long
 def test_each_paragraph_and_item_has_its_own_direction_and_print_has_no_skip_link(
     visit: Visit, room: Room
 ) -> None:

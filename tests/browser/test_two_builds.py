@@ -29,6 +29,9 @@ from tests.browser.rooms import (
 )
 from tests.installations import Builder, ChatServer, Installation
 
+# Three servers and a second set of static files. In make test, test_frames.py has a page of another build.
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def visit(visit: Visit) -> Visit:
@@ -152,7 +155,6 @@ def test_next_conversation_of_another_build_is_loaded_and_no_text_is_lost(
     assert is_new(page)
 
 
-@pytest.mark.long
 def test_back_to_a_page_of_another_build_loads_it(
     page: Page, builds: Builds, room: Room, other: Room
 ) -> None:
@@ -167,7 +169,6 @@ def test_back_to_a_page_of_another_build_loads_it(
     assert is_new(page)
 
 
-@pytest.mark.long
 def test_unsent_messages_are_sent_by_the_page_of_another_build(
     visit: Visit, builds: Builds, room: Room, other: Room
 ) -> None:
@@ -191,7 +192,6 @@ def test_unsent_messages_are_sent_by_the_page_of_another_build(
     assert room.bodies() == ["Written offline"]
 
 
-@pytest.mark.long
 def test_socket_of_another_build_keeps_the_page(
     visit: Visit, builds: Builds, room: Room, other: Room
 ) -> None:
@@ -216,7 +216,6 @@ def test_socket_of_another_build_keeps_the_page(
     assert is_new(page)
 
 
-@pytest.mark.long
 def test_view_that_the_new_build_does_not_have_offers_a_reload(
     visit: Visit, builds: Builds, room: Room
 ) -> None:
@@ -244,7 +243,6 @@ def test_view_that_the_new_build_does_not_have_offers_a_reload(
     expect(page.locator(".switcher input")).to_be_visible()
 
 
-@pytest.mark.long
 def test_page_in_the_side_pane_of_another_build_is_loaded(
     page: Page, builds: Builds, room: Room
 ) -> None:
@@ -265,7 +263,6 @@ def test_page_in_the_side_pane_of_another_build_is_loaded(
     expect(page.locator("#composer-body")).to_have_value("Half a thought")
 
 
-@pytest.mark.long
 def test_open_pane_of_another_build_offers_a_reload(page: Page, builds: Builds, room: Room) -> None:
     page.locator(".topbar__tools").get_by_role("link", name="Settings").click()
     name = page.locator("#details").get_by_label("Name", exact=True)
@@ -285,7 +282,6 @@ def test_open_pane_of_another_build_offers_a_reload(page: Page, builds: Builds, 
     expect(page.locator("#composer-body")).to_have_value("Half a thought")
 
 
-@pytest.mark.long
 def test_pages_are_complete_while_requests_alternate(
     page: Page, builds: Builds, room: Room, other: Room
 ) -> None:
@@ -301,7 +297,6 @@ def test_pages_are_complete_while_requests_alternate(
 
 
 @pytest.mark.parametrize("javascript", [True, False])
-@pytest.mark.long
 def test_files_of_a_page_can_all_come_from_the_other_build(
     visit: Visit, builds: Builds, room: Room, javascript: bool
 ) -> None:

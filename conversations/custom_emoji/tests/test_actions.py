@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from accounts import installation
+from chatty.common import kept
 from conversations.custom_emoji import actions, limits, queries, rules
 from conversations.custom_emoji.models import CustomEmoji, EmojiPicture
 from conversations.custom_emoji.tests.conftest import picture
@@ -148,5 +149,5 @@ def test_change_is_known_at_once_here_and_within_a_second_elsewhere(
             assert source.present_names() == {emoji.picture_id: "blobcat"}
     CustomEmoji.objects.filter(pk=emoji.pk).update(name="birdy")  # in another process
     now = queries._known._kept[0]
-    monkeypatch.setattr("chatty.common.kept.time.monotonic", lambda: now + 1)
+    monkeypatch.setattr("chatty.common.kept.time.monotonic", lambda: now + kept.KEEP_SECONDS)
     assert source.names() == {"birdy": emoji.picture_id}
