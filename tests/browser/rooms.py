@@ -173,6 +173,15 @@ def wait_for_paint(page: Page) -> None:
     page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
 
 
+def wait_until(page: Page, expression: str, arg: object = None) -> None:
+    """Wait until a script returns something true. Page.wait_for_function() only works if that is so at once:
+    later it calls eval(), which the Content-Security-Policy blocks."""
+    deadline = time.monotonic() + 15
+    while not page.evaluate(expression, arg):
+        assert time.monotonic() < deadline, f"never true: {expression}"
+        page.wait_for_timeout(50)
+
+
 def wait_for_held(page: Page, held: list[Route]) -> None:
     deadline = time.monotonic() + 15
     while not held:

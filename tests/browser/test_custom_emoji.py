@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.rooms import Room, act, enter, is_stored, violations
+from tests.browser.rooms import Room, act, enter, is_stored, violations, wait_until
 
 PICKER = ".picker"
 
@@ -76,9 +76,7 @@ def test_custom_emoji_from_adding_to_removing(visit: Visit, room: Room, bob: Pag
     ).to_be_visible()
     assert violations(alice) == []
     act(alice, "Yes", "copy")
-    alice.wait_for_function(
-        "navigator.clipboard.readText().then((text) => text === 'Yes :blob_cat:')"
-    )
+    wait_until(alice, "navigator.clipboard.readText().then((text) => text === 'Yes :blob_cat:')")
     expect(last(alice).locator(".message__body")).to_have_text("Yes")
 
     settings.get_by_role("link", name="Rename :blob_cat:").click()

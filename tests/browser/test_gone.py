@@ -17,6 +17,7 @@ from tests.browser.rooms import (
     offered,
     violations,
     wait_for_line,
+    wait_until,
     write,
 )
 from tests.installations import ChatServer, eventually
@@ -274,7 +275,7 @@ def test_failed_message_in_a_locked_conversation_can_be_copied_or_discarded(
     assert failed.get_by_role("button").all_inner_texts() == ["Copy text", "Discard"]
     bob.context.grant_permissions(["clipboard-read", "clipboard-write"])
     failed.get_by_role("button", name="Copy text").click()
-    bob.wait_for_function("navigator.clipboard.readText().then((text) => text === 'Too late')")
+    wait_until(bob, "navigator.clipboard.readText().then((text) => text === 'Too late')")
     failed.get_by_role("button", name="Discard").click()
     expect(failed).to_have_count(0)
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import DESKTOP, PHONE, Visit
-from tests.browser.rooms import Persons, Room, bubble, enter
+from tests.browser.rooms import Persons, Room, bubble, enter, wait_until
 from tests.markers import first_of
 
 POLLED = 20_000  # ms until a change is in the list without a socket
@@ -150,7 +150,7 @@ def test_menu_of_a_row_moves_and_mutes_it_for_good(visit: Visit, room: Room, oth
     favourites.locator("summary").click()
     expect(row).to_be_hidden()
     # Chromium can send the request for a page before it has stored a cookie that was just set.
-    page.wait_for_function("document.cookie.includes('favourites.0')")
+    wait_until(page, "document.cookie.includes('favourites.0')")
     page.reload()
     expect(favourites.locator("li")).to_have_count(2)
     expect(row).to_be_hidden()

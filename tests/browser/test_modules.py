@@ -24,6 +24,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from conversations.web import script_plurals
 from conversations.web import script_templates as templates_module
 from tests import pseudo_language
+from tests.browser.rooms import wait_until
 from tests.golden import files
 from tests.golden.rules import RULES
 
@@ -177,7 +178,7 @@ def test_plural_forms_of_any_language_are_those_of_the_server(
         ours = [script_plurals.STRINGS["new"](n).replace("{n}", str(n)) for n in numbers]
     assert len({text[-1] for text in ours}) == forms
     page.goto(f"{address}golden/{language}/")
-    page.wait_for_function("globalThis.golden")
+    wait_until(page, "Boolean(globalThis.golden)")
     theirs = page.evaluate(
         """async (numbers) => {
             const { tn } = await import("chatty/views/i18n.js");

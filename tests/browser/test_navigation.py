@@ -24,6 +24,7 @@ from tests.browser.rooms import (
     top_of_id,
     wait_for_held,
     wait_for_line,
+    wait_until,
     write,
 )
 from tests.installations import eventually
@@ -118,7 +119,7 @@ def test_back_forward_and_reload_return_to_the_place(page: Page, room: Room, oth
     assert anchor(page)[0] == place[0]
     page.reload()
     wait_for_line(page)
-    page.wait_for_function("id => document.getElementById(id)", arg=place[0])
+    wait_until(page, "id => Boolean(document.getElementById(id))", arg=place[0])
     assert anchor(page)[0] == place[0]
     page.evaluate("window.isSame = true")
 

@@ -26,6 +26,7 @@ from tests.browser.rooms import (
     top_of_id,
     wait_for_line,
     wait_for_paint,
+    wait_until,
 )
 from tests.installations import ChatServer
 from tests.markers import first_of
@@ -45,7 +46,7 @@ _IS_SETTLED = """() => {
 
 def chosen(page: Page) -> Locator:
     """The selected option, once it matches aria-activedescendant of the box."""
-    page.wait_for_function(_IS_SETTLED)
+    wait_until(page, _IS_SETTLED)
     return page.locator(".switcher [role=option][aria-selected=true]")
 
 
@@ -278,9 +279,7 @@ def test_message_text_and_link_are_copied_by_key_and_button(
     copying.evaluate("navigator.clipboard.writeText('')")
     open_menu(message).get_by_role("button", name="Copy link").click()
     expect(message.locator(".message__more")).to_be_focused()
-    copying.wait_for_function(
-        "link => navigator.clipboard.readText().then(it => it === link)", arg=link
-    )
+    wait_until(copying, "link => navigator.clipboard.readText().then(it => it === link)", arg=link)
     open_menu(message).get_by_role("button", name="Copy text").click()
     expect(copying.locator(".toast")).to_have_text("Text copied")
 

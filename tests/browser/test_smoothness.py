@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.rooms import Room, bubble, enter, scroll, wait_for_line
+from tests.browser.rooms import Room, bubble, enter, scroll, wait_for_line, wait_until
 from tests.uploads import Uploader
 
 pytestmark = pytest.mark.long
@@ -145,9 +145,10 @@ def test_nothing_moves_around_pictures(visit: Visit, room: Room) -> None:
     first = page.locator("#messages > .message").first
     while page.locator("#older").count():
         scroll(page, -700)
-        page.wait_for_function(
+        wait_until(
+            page,
             "() => [...document.querySelectorAll('.files__image')].every(({ complete, y }) =>"
-            " complete || y < 0 || y > innerHeight)"
+            " complete || y < 0 || y > innerHeight)",
         )
     expect(first).to_be_attached()
     assert shifts(page) <= SHIFT_MAX
