@@ -78,6 +78,7 @@ check: $(NODE_TOOLS) ## check formatting, lint, types, migrations and layers
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py spectacular --fail-on-warn --validate \
 		--format openapi-json --file $(DESCRIPTION)
 	$(NODE) REDOCLY_SUPPRESS_UPDATE_NOTICE=true node_modules/.bin/redocly lint $(DESCRIPTION)
+	$(NODE) node_modules/.bin/spectral lint --fail-severity hint --ruleset spectral.yaml $(DESCRIPTION)
 	$(BIN)/lint-imports --no-cache
 	$(PYTEST) -q tests/test_layers.py tests/test_names.py tests/test_writing_direction.py tests/test_catalogue.py tests/test_golden.py
 

@@ -384,6 +384,14 @@ def test_lightbox_leads_through_the_pictures_of_the_conversation(visit: Visit, r
     expect(lightbox.locator(".lightbox__text")).to_have_text("line one\nline two")
     assert violations(alice) == []
 
+    alice.goto(f"{room.server.url}/c/{room.id}/files/")
+    pictures.first.click()  # the latest
+    expect(title).to_have_text("three.png")
+    alice.keyboard.press("ArrowRight")
+    expect(title).to_have_text("one.png")
+    alice.keyboard.press("Escape")
+    expect(pictures.nth(1)).to_be_focused()
+
 
 @pytest.fixture
 def speaker(playwright: Playwright, room: Room) -> Iterator[Page]:

@@ -31,7 +31,7 @@ class Lightbox {
   constructor(link, page) {
     this.#link = link;
     this.#page = page;
-    this.#root = link.closest("#messages") ?? link.closest(".files");
+    this.#root = link.closest("#messages") ?? link.closest("[data-view=files]");
   }
 
   open() {
@@ -107,7 +107,7 @@ class Lightbox {
 
   /** Whether there is a next and a previous one. */
   #mark() {
-    const { store } = this.#page.conversation?.chat ?? {};
+    const { store } = this.#chat ?? {};
     for (const [action, step, more] of [
       ["previous", -1, store?.hasOlder],
       ["next", 1, store?.hasNewer],
@@ -115,6 +115,11 @@ class Lightbox {
       const button = this.#dialog.querySelector(`[data-action=${action}]`);
       button.disabled = !this.#neighbour(step) && !more;
     }
+  }
+
+  /** What loads more messages, unless the pictures are in another list. */
+  get #chat() {
+    return this.#root.id === "messages" ? this.#page.conversation?.chat : null;
   }
 
   #neighbour(step) {
@@ -126,7 +131,7 @@ class Lightbox {
   async #go(step) {
     if (this.#isLoading || !this.#zoom) return;
     this.#isLoading = true;
-    const { chat } = this.#page.conversation ?? {};
+    const chat = this.#chat;
     const hasMore = () => (step < 0 ? chat?.store.hasOlder : chat?.store.hasNewer);
     try {
       while (!this.#neighbour(step) && hasMore()) await (step < 0 ? chat.loadOlder() : chat.loadNewer());
