@@ -40,8 +40,8 @@ dev: $(EQUIPPED) ## also install what its tests and checks need
 test: test-sqlite test-postgres test-browser ## run all tests
 
 test-sqlite: $(EQUIPPED) ## run the tests without a browser on SQLite
-	$(PYTEST) -n $(call workers,3 / 2) -m "not browser and not servers and not long" --ignore tests/browser
-	$(PYTEST) -n $(call workers,4) --dist loadgroup -m "servers and not browser and not long" tests --ignore tests/browser
+	$(PYTEST) -n $(call workers,3 / 2) --dist worksteal -m "not browser and not servers and not long" --ignore tests/browser
+	$(PYTEST) -n $(call workers,3) --dist loadgroup -m "servers and not browser and not long" tests --ignore tests/browser
 
 test-postgres: $(EQUIPPED) ## run the tests of the database and Redis on PostgreSQL and Redis
 	$(BIN)/python -m tests.services $(PYTEST) -n $(call workers,2) -m "not browser and not servers and not long and not once" \

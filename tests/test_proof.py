@@ -67,15 +67,15 @@ def test_client_of_the_documents_loses_nothing(monkeypatch):
 
 
 @pytest.mark.servers
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "sabotage", "wrong", "seconds"),
     [
         ("sqlite", "ack-before-commit", "lost", 1),
-        pytest.param("sqlite", "forget-cursor", "lost", 3, marks=pytest.mark.long),
-        pytest.param("sqlite", "leak-after-removal", "leaked", 3, marks=pytest.mark.long),
-        pytest.param("sqlite", "stale-quotes", "stale", 3, marks=pytest.mark.long),
-        pytest.param("postgres", "no-repair", "lost", 1, marks=pytest.mark.long),
+        ("sqlite", "forget-cursor", "lost", 3),
+        ("sqlite", "leak-after-removal", "leaked", 3),
+        ("sqlite", "stale-quotes", "stale", 3),
+        ("postgres", "no-repair", "lost", 1),
     ],
 )
 def test_sabotaged_server_is_detected(kind, sabotage, wrong, seconds, monkeypatch):

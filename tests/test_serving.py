@@ -98,6 +98,7 @@ def test_serve_before_setup_is_rejected_and_creates_no_database(installation, tm
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_serve_rejects_an_outdated_database(installation):
     installation.manage("migrate", "conversations", "zero", "--verbosity", "0")
     output = installation.manage("serve", check=False, PORT="0")

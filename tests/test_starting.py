@@ -195,6 +195,7 @@ def test_wrong_postgresql_password_is_reported(own_installation):
         assert "Traceback" not in output
 
 
+@pytest.mark.long
 def test_changed_secret_key_is_rejected_with_the_command_to_accept_it(installation):
     other = "another-key-0123456789-abcdefghijklmnopqrstuvwxyz-ABC"
     for command in ("serve", "setup"):
@@ -347,7 +348,7 @@ def test_data_is_private_from_the_first_start(installation, tmp_path):
     assert unreadable == []
 
 
-@pytest.mark.parametrize("kind", ["serve", "daphne"])
+@pytest.mark.parametrize("kind", first_of("serve", "daphne"))
 def test_permissions_of_readable_data_are_tightened(installation, kind):
     installation.home.chmod(0o755)
     (installation.home / "chatty.db").chmod(0o644)

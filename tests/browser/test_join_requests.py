@@ -41,6 +41,7 @@ def test_question_and_answer_are_live(server: ChatServer, room: Room, visit: Vis
     expect(number).to_be_hidden()
 
 
+@pytest.mark.long
 def test_without_scripts(server: ChatServer, room: Room, visit: Visit):
     path = link_of(room)
     admin = visit(server, "Alice", javascript=False)

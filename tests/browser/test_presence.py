@@ -151,6 +151,7 @@ def test_direct_message_shows_seen_also_after_a_reload(
     expect(bubble(alice, f"Hello {room.id}").locator("#seen .visually-hidden")).to_have_text("Seen")
 
 
+@pytest.mark.long
 def test_presence_and_seen_are_rendered_without_scripts(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:

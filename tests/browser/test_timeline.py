@@ -105,6 +105,7 @@ def test_mentions_are_solid_for_who_is_meant(alice: Page, bob: Page) -> None:
         assert chip.evaluate("each => each.outerHTML") == before
 
 
+@pytest.mark.long
 def test_right_click_opens_the_menu_unless_the_browsers_is_wanted(visit: Visit, room: Room) -> None:
     room.say(room.bob, "Words and https://example.org/page")
     page = enter(visit(room.server, "Alice"), room)

@@ -57,6 +57,7 @@ def violations(page: Page) -> list[str]:
     return found
 
 
+@pytest.mark.long
 def test_text_is_refused_as_elements_and_script_addresses(visit: Visit, room: Room) -> None:
     visitor = visit(room.server, "Alice")
     page = enter(visitor, room)

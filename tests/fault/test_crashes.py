@@ -66,6 +66,7 @@ def test_stopped_server_stores_accepted_messages_and_exits_cleanly(any_installat
     assert " ERROR " not in server.output()
 
 
+@pytest.mark.long
 def test_killing_one_of_two_servers_does_not_affect_the_other(production_installation):
     here, there = production_installation.serve(**FAST), production_installation.serve(**FAST)
     workload = gather_apart(here, there)

@@ -33,6 +33,7 @@ def processes_of(postmaster):
     return [postmaster, *map(int, children.split())]
 
 
+@pytest.mark.long
 def test_terminated_backends_cause_only_retries(own_installation):
     server = own_installation.serve(**FAST)
     workload = Workload(*cast(server))
@@ -73,6 +74,7 @@ def test_hung_database_delays_messages_but_keeps_sockets(own_installation):
         workload.assert_nothing_lost_nothing_twice()
 
 
+@pytest.mark.long
 def test_slow_queries_are_rejected_and_sockets_stay_open(production_installation):
     # Of 16 requests one address can have 12 in progress, of which one sign-in can have one.
     server = production_installation.serve(

@@ -96,6 +96,7 @@ class TestWork:
         assert code == 1
         assert "chatty.E010" in output
 
+    @pytest.mark.long
     def test_workers_share_what_the_server_leaves(self, production_installation):
         with MailServer() as mail:
             settings = {"BACKGROUND_WORK": "0", "EMAIL_URL": mail.url}

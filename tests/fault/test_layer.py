@@ -48,6 +48,7 @@ def test_full_redis_does_not_stop_messages(production_installation, call):
     talk(hers, his, tea)
 
 
+@pytest.mark.long
 def test_server_without_redis_still_delivers_messages(production_installation, call):
     here = production_installation.serve()
     # Nothing listens there.
