@@ -113,6 +113,7 @@ def test_serve_rejects_a_second_process_on_sqlite(installation, server):
     assert get(server.port)[0].status == 200
 
 
+@pytest.mark.long
 def test_killed_server_leaves_no_lock_behind(server):
     server.kill()
     server.start()
@@ -227,6 +228,7 @@ def test_stopping_server_finishes_requests_in_progress(server):
     server.process.wait(10)
 
 
+@pytest.mark.long
 def test_acknowledged_messages_survive_a_kill(server, person):
     alice = person(server, "Alice")
     conversation = conversation_of(alice)

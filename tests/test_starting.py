@@ -265,7 +265,8 @@ def test_setup_does_not_migrate_a_served_sqlite_database(installation):
     assert "Traceback" not in output
 
 
-@pytest.mark.parametrize("kind", first_of("sqlite", "postgres"))
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_concurrent_setups_run_once(kind, builder, tmp_path):
     empty = builder.not_set_up(tmp_path, SECRET_KEY="")
     if kind == "postgres":

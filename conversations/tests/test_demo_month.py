@@ -18,7 +18,7 @@ from conversations.management.demo.people import CAST, EMAILS
 from conversations.models import Conversation, Message, Reaction
 
 # One worker creates the month for all tests.
-pytestmark = [pytest.mark.once, pytest.mark.xdist_group("demo month")]
+pytestmark = [pytest.mark.once, pytest.mark.long]
 
 
 def demo() -> str:

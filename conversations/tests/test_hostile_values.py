@@ -103,6 +103,7 @@ def test_hostile_values_in_urls(method, visitor, pair):
     assert visitor.faults == []
 
 
+@pytest.mark.entrances
 def test_hostile_values_in_query_parameters_of_pages(visitor, pair, hello, read):
     for path, query in pages_and_values(visitor, pair, read, "GET"):
         visitor.ask("GET", f"{path}?{query}")

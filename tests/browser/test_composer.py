@@ -24,6 +24,7 @@ def places(page: Page) -> list[Any]:
     return found
 
 
+@pytest.mark.long
 def test_nothing_moves_when_someone_types_or_a_picker_opens(
     alice: Page, bob: Page, room: Room
 ) -> None:

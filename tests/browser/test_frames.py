@@ -52,6 +52,7 @@ def search(page: Page, words: str) -> None:
     field.press("Enter")
 
 
+@pytest.mark.long
 def test_pane_covers_the_page_on_a_phone_and_back_leads_out_of_it(visit: Visit, room: Room) -> None:
     phone = {"width": 390, "height": 740}  # narrower ones have no button for people
     page = enter(visit(room.server, "Alice", phone=True, viewport=phone), room)

@@ -20,6 +20,7 @@ from tests.browser.rooms import (
     anchor,
     bubble,
     enter,
+    is_stored,
     long_press,
     message_texts,
     row_of,
@@ -354,6 +355,7 @@ def test_draft_survives_a_reload_and_stays_in_its_conversation(
     expect(alice.locator("#composer-body")).to_have_value("Half a thought")
     write(alice, "A whole thought")
     expect(bubble(alice, "A whole thought")).to_be_visible()
+    is_stored(alice)  # until then, it is also a draft
     alice.reload()
     wait_for_line(alice)
     expect(alice.locator("#composer-body")).to_have_value("")

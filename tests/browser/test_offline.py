@@ -520,6 +520,7 @@ def test_message_deleted_elsewhere_does_not_come_back(
     assert secret_of(room) in saved(page)
 
 
+@pytest.mark.long
 def test_another_account_removes_what_the_former_one_left(reader: Visitor, room: Room) -> None:
     page = reader.page
     page.goto("about:blank")

@@ -200,6 +200,7 @@ def test_member_added_before_presence_has_loaded_is_counted(
     expect(page.locator("#people")).to_have_text("2 people")
 
 
+@pytest.mark.long
 def test_changed_name_and_avatar_update_everywhere(
     visit: Visit, server: ChatServer, room: Room
 ) -> None:

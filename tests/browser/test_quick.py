@@ -548,6 +548,7 @@ def test_unread_bar_jumps_to_the_first_unread_message_in_place(visit: Visit, roo
     expect(bubble(page, "150")).to_be_in_viewport()
 
 
+@pytest.mark.long
 def test_tab_stops_in_only_one_message(alice: Page, room: Room) -> None:
     for number in range(20):
         room.say(room.bob, f"Look at https://example.org/{number}")

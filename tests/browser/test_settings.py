@@ -122,6 +122,7 @@ def test_colour_is_chosen_by_keyboard(visit: Visit, server: ChatServer) -> None:
     expect(page.locator(".sidebar__me .avatar--h1")).to_have_count(1)
 
 
+@pytest.mark.long
 def test_theme_overrides_the_device_without_scripts(visit: Visit, server: ChatServer) -> None:
     page = visit(server, "Carol", color_scheme="light", javascript=False).goto("/settings/profile/")
     light, ordinary = background(page), quiet(page)

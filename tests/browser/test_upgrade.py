@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+import pytest
 from playwright.sync_api import Route, expect
 
 from conversations import protocol
@@ -95,6 +96,7 @@ def test_outbox_of_the_previous_version_is_sent_once_and_in_order(visit: Visit, 
     assert room.bodies() == ["one", "two", "three"]
 
 
+@pytest.mark.long
 def test_page_of_the_previous_version_offers_a_reload_and_loses_nothing(
     visit: Visit, room: Room
 ) -> None:
