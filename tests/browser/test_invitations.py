@@ -185,6 +185,7 @@ def test_first_administrator_finds_a_link_after_the_setup(
             assert violations(page) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("locale", first_of("de-DE", "en-GB"))
 def test_invitation_by_email_arrives_and_is_accepted(
     locale: str, visit: Visit, builder: Builder

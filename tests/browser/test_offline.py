@@ -224,6 +224,7 @@ def test_phone_without_a_network_has_one_bar(visit: Visit, room: Room) -> None:
     assert page.evaluate(seen, before["y"] + before["height"] + 4) == "offline-note"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("phone", first_of(False, True), ids=["desktop", "phone"])
 def test_other_conversations_are_opened_offline(
     phone: bool, visit: Visit, room: Room, other: Room

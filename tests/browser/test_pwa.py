@@ -136,6 +136,7 @@ _SHARED = (
 _WORDS = "Boats\nLook:\nhttps://boat.example"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("javascript", first_of(True, False), ids=["with scripts", "without"])
 def test_shared_text_is_inserted_into_the_composer_of_the_chosen_conversation(
     javascript: bool, visit: Visit, room: Room
