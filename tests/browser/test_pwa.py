@@ -232,6 +232,12 @@ def test_notification_permission_is_requested_only_by_the_button(
     page.get_by_role("button", name="Turn on notifications").click()
     assert page.evaluate("asked") == 1
     page.goto(server.url + "/?list")
+    for width, height in ((320, 568), (844, 390)):  # small phones, upright and on their side
+        page.set_viewport_size({"width": width, "height": height})
+        expect(offer).to_be_visible()
+        box = page.locator(".sidebar__list").bounding_box()
+        assert box
+        assert box["height"] >= height / 3
     offer.get_by_role("button", name="Not now").click()
     expect(offer).to_have_count(0)
     page.reload()
