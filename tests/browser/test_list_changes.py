@@ -157,6 +157,17 @@ def test_menu_of_a_row_moves_and_mutes_it_for_good(visit: Visit, room: Room, oth
     assert page.evaluate(shown) == ids
 
 
+def test_times_are_those_of_the_device_without_a_time_zone_in_the_profile(
+    visit: Visit, room: Room
+) -> None:
+    sent = room.say(room.alice, "What time is it?")
+    read = f"/api/conversations/{room.id}/read/"  # what she reads later would change the row
+    assert room.alice.call("POST", read, {"seq": sent["seq"]})[0] == 200
+    page = enter(visit(room.server, "Alice", timezone_id="Asia/Kathmandu"), room)
+    shown = page.locator("#messages > .message").last.locator("time").first
+    expect(row_of(page, room).locator("[data-slot=time]")).to_have_text(shown.inner_text())
+
+
 def test_list_shows_drafts_and_who_is_typing(visit: Visit, room: Room, other: Room) -> None:
     page = enter(visit(room.server, "Bob"), room)
     alice = enter(visit(other.server, "Alice"), other)

@@ -75,9 +75,12 @@ class Sidebar {
     );
   }
 
-  /** Whether a conversation is still as the server has drawn it. Nearly all are, after `hello`. */
+  /**
+   * Whether a conversation is still as the server has drawn it. Nearly all are, after `hello`, but only the browser knows
+   * the time zone of people who have none in their profile.
+   */
   #isDrawn(id) {
-    const drawn = !this.#loading && this.#drawn.get(id);
+    const drawn = !this.#loading && this.#page.me.time_zone && this.#drawn.get(id);
     const now = this.#page.conversationList.get(id);
     return (
       drawn && Object.keys(drawn).every((key) => JSON.stringify(drawn[key]) === JSON.stringify(now[key]))
