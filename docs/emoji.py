@@ -83,4 +83,6 @@ def make(package: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
     make(Path(sys.argv[1]))

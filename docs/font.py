@@ -60,4 +60,6 @@ def make(package: Path) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
     print(f"static/fonts/inter.woff2: {make(Path(sys.argv[1])):,} bytes")
