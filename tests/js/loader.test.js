@@ -66,6 +66,22 @@ export async function test_loader_waits_for_the_first_of_several_events() {
   ok(!filled("a"), "started once");
 }
 
+export function test_loader_keeps_nothing_of_an_element_that_is_gone_before_its_views_are_due() {
+  const { loader } = opened(
+    `<div id="a">${ZONE.replace("data-view", 'data-view-when="focusin dragenter" data-view')}</div>`,
+  );
+  const signals = [];
+  document.addEventListener = (_type, _work, { signal }) => signals.push(signal);
+  loader.connect();
+  delete document.addEventListener;
+  document.getElementById("a").replaceChildren();
+  loader.update();
+  equal(
+    signals.map(({ aborted }) => aborted),
+    [true, true],
+  );
+}
+
 export async function test_loader_does_not_start_a_view_whose_element_is_gone() {
   const { loader } = opened(`<div id="a">${ZONE}</div>`);
   loader.connect();

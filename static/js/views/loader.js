@@ -59,7 +59,8 @@ export class Loader {
     const missing = names.filter((name) => !this.#connect(name, element, started));
     if (!missing.length) return;
     const { signal } = started.ending;
-    whenDue(element, () => {
+    // Perhaps called several times.
+    const load = () => {
       for (const name of missing.splice(0)) {
         const start = (module) => {
           // A bundle has those of its views by name. See chatty/assets/bundle.py.
@@ -68,7 +69,13 @@ export class Loader {
         };
         view(name).then(start, () => this.#page.provide(name, null)); // the window has got "viewerror"
       }
-    });
+    };
+    const { viewWhen } = element.dataset;
+    if (!viewWhen) load();
+    else if (viewWhen !== "idle") {
+      for (const type of viewWhen.split(" ")) document.addEventListener(type, load, { once: true, signal });
+    } else if (globalThis.requestIdleCallback) requestIdleCallback(load, { timeout: IDLE });
+    else setTimeout(load);
   }
 
   /** Returns false if the view has not been loaded. */
@@ -82,14 +89,4 @@ export class Loader {
     });
     return true;
   }
-}
-
-/** Call `load` when the views of an element are due, perhaps several times. */
-function whenDue(element, load) {
-  const { viewWhen } = element.dataset;
-  if (!viewWhen) load();
-  else if (viewWhen !== "idle") {
-    for (const type of viewWhen.split(" ")) document.addEventListener(type, load, { once: true });
-  } else if (globalThis.requestIdleCallback) requestIdleCallback(load, { timeout: IDLE });
-  else setTimeout(load);
 }

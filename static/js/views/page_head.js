@@ -16,12 +16,12 @@ function load(href) {
   link.rel = "stylesheet";
   link.href = href;
   return new Promise((resolve, reject) => {
-    link.addEventListener("load", resolve);
-    link.addEventListener("error", () => {
+    link.onload = resolve;
+    link.onerror = () => {
       loading.delete(href);
       link.remove();
       reject(new Error(href));
-    });
+    };
     document.head.append(link);
   });
 }
