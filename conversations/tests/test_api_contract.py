@@ -184,6 +184,7 @@ def test_responses_conform_to_the_schema(who, described, people, pair):
 
 
 @pytest.mark.long
+@pytest.mark.once
 @pytest.mark.parametrize("who", ["alice", "ann", "bob", "carol", "nobody"])
 def test_responses_to_many_requests_conform_to_the_schema(who, described, people, pair):
     visit(who, described, people, pair, MANY)
