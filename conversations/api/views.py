@@ -183,8 +183,7 @@ class LeaveView(ChatAPIView):
     def post(self, request: Request, conversation: int) -> Response:
         """Leave a group. If you are its last owner, `owner` becomes the next, or else the admin or member
         who joined first."""
-        without = request.data is None
-        given = {} if without else validated_body(request, serializers.Leaving)
+        given = validated_body(request, serializers.Leaving)
         actions.leave(current_user(request), conversation, next_owner=given.get("owner"))
         return no_content()
 
