@@ -18,7 +18,7 @@ from tests.sockets import Client, Member, new_key, new_member, open_sockets
 
 pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("two servers")]
 
-AT_ONCE = 2.0  # seconds, with the channel layer
+AT_ONCE = 1.0  # seconds, with the channel layer
 BY_ITSELF = 6.0  # without it
 
 
@@ -96,18 +96,29 @@ def assert_heard_through_layer(
     raise AssertionError(f"Nothing came through the layer in {seconds} s.")
 
 
+def assert_message_comes_through_layer(speaker: Client, listener: Client, conversation: int):
+    """Send messages until one arrives live: on a busy machine, the other server can find one in the database
+    before it hears of it."""
+    for number in range(5):
+        body = f"{number} of {new_key()}"
+        speaker.send_and_wait(conversation, body)
+        with contextlib.suppress(AssertionError):
+            listener.expect_message(conversation, body, AT_ONCE)
+            return
+    raise AssertionError("No message came through the layer at once.")
+
+
 def test_members_on_both_servers_can_chat(alice, bob, people, call):
     tea = alice.create_conversation(bob)
     hers, his, outside = call(alice), call(bob), call(people[2])
     assert_heard_through_layer(hers, his, tea, 5)
     sent = hers.send_and_wait(tea, "from here")
-    # On a busy machine, the other server can find it in the database before it hears of it.
-    heard = his.expect_body(tea, "from here", AT_ONCE)
+    heard = his.expect_body(tea, "from here")
     assert (heard["version"], heard["id"]) == (sent["version"], sent["id"])
-    his.send_and_wait(tea, "from there")
-    hers.expect_body(tea, "from there", AT_ONCE)
+    assert_message_comes_through_layer(hers, his, tea)
+    assert_message_comes_through_layer(his, hers, tea)
     alice.ask("PATCH", f"/api/messages/{sent['id']}/", {"body": "edited here"})
-    his.expect_body(tea, "edited here", AT_ONCE)
+    his.expect_body(tea, "edited here")
     assert outside.received("message", conversation=tea) == []
 
 
