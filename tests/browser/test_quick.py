@@ -73,12 +73,14 @@ def test_switcher_finds_a_conversation_and_keeps_the_draft(
     expect(page.locator("dialog")).to_have_count(0)
     expect(box).to_be_focused()
     expect(box).to_have_value("Half a thought")
+    page.keyboard.type(", and more")
+    expect(box).to_have_value("Half a thought, and more")
     page.keyboard.press("Control+k")
     page.keyboard.type("zurich")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**{cafe.path}")
     page.go_back()
-    expect(page.locator("#composer-body")).to_have_value("Half a thought")
+    expect(page.locator("#composer-body")).to_have_value("Half a thought, and more")
 
 
 def test_switcher_handles_input_from_before_its_module_has_loaded(

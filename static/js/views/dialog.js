@@ -13,7 +13,7 @@ export function ask({ question, about = "", yes, no }) {
   document.body.append(dialog);
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {
-      dialog.remove();
+      setTimeout(() => dialog.remove()); // see shortcuts.js
       resolve(dialog.returnValue === "yes");
     });
     dialog.showModal();

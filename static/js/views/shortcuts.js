@@ -48,7 +48,8 @@ class Shortcuts {
     event.preventDefault();
     if (document.querySelector("dialog[open]")) return;
     const dialog = fromTemplate(`${name}-template`);
-    dialog.addEventListener("close", () => dialog.remove());
+    // Not at once: Chromium would give the focus back to the composer, but not what is typed.
+    dialog.addEventListener("close", () => setTimeout(() => dialog.remove()));
     dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close()); // on the backdrop
     nameKeys(dialog);
     document.body.append(dialog);
