@@ -29,12 +29,18 @@ def hash_of_address(address: str) -> str:
     return salted_hmac("accounts.address", address, algorithm="sha256").hexdigest()[:32]
 
 
-def sign_in_web(request: HttpRequest, user: User) -> None:
-    """Sign this browser in. An earlier sign-in of the same browser ends."""
-    before = request.session.get(SID_KEY)
+def sign_in_web(request: HttpRequest, user: User, *, time_zone: str = "") -> None:
+    """Sign this browser in. An earlier sign-in of the same browser ends.
+
+    `time_zone`: the browser's, one of time_zones(). It becomes the user's at their first sign-in, unless they
+    have one. Not later: then an empty one can be their choice, the server's zone.
+    """
+    before, is_first = request.session.get(SID_KEY), user.last_login is None
     login(request, user)
     if before and before != request.session[SID_KEY]:
         end_sign_in(before)
+    if is_first and time_zone:
+        User.objects.filter(pk=user.pk, time_zone="").update(time_zone=time_zone)
 
 
 def begin_web_sign_in(request: HttpRequest, user: User) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -125,6 +126,21 @@ class TestSignUp:
 
 
 class TestSignIn:
+    def test_browser_time_zone_is_stored_at_the_first_sign_in_only(self, client, alice):
+        """The first administrator has no other occasion. Later, an empty one can be a choice."""
+
+        def zone_after(sent: str, **given: Any) -> str:
+            User.objects.filter(pk=alice.pk).update(**given)
+            assert Client().post("/sign-in/", {**SIGN_IN, "time_zone": sent}).status_code == 303
+            return User.objects.get(pk=alice.pk).time_zone
+
+        never = {"last_login": None}
+        for bad in ("Mars/One", "x" * 9_999, "Asia/Tokyo\x00", ""):
+            assert zone_after(bad, **never) == ""
+        assert zone_after("Asia/Tokyo") == ""
+        assert zone_after("Asia/Tokyo", **never) == "Asia/Tokyo"
+        assert zone_after("Europe/Berlin", **never) == "Asia/Tokyo"
+
     def test_correct_password_signs_in(self, client, alice):
         response = client.post("/sign-in/", {**SIGN_IN, "email": " ALICE@example.org "})
         assert (response.status_code, response["Location"]) == (303, "/")

@@ -107,6 +107,19 @@ class _ConfirmedForm(forms.Form):
         return data
 
 
+class BrowserZoneField(ShortField):
+    """The browser's time zone, which a script fills in, or "" if it is missing or this server doesn't know it.
+
+    No one types it, so it is never an error.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(widget=forms.HiddenInput(attrs={"data-time-zone": "fill"}))
+
+    def clean(self, value: Any) -> str:
+        return value if value in time_zones() else ""
+
+
 class SignUpForm(forms.Form):
     """Asks for the password once, and can show it."""
 
@@ -114,10 +127,7 @@ class SignUpForm(forms.Form):
     email = EmailField()
     password = SecretField(new=True, reveals=True, label=_("Password"), help_text=_ADVICE)
     note = NoteField(label=_("Why would you like to join?"))
-    # A script fills in the browser's zone. Without it the field stays empty: the server's zone.
-    time_zone = ShortField(
-        required=False, max_length=64, widget=forms.HiddenInput(attrs={"data-time-zone": "fill"})
-    )
+    time_zone = BrowserZoneField()
 
     def __init__(
         self,
@@ -134,6 +144,7 @@ class SignUpForm(forms.Form):
 class SignInForm(forms.Form):
     email = EmailField()
     password = SecretField(new=False, label=_("Password"))
+    time_zone = BrowserZoneField()
 
 
 class PasswordChangeForm(_ConfirmedForm):

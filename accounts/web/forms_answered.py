@@ -13,7 +13,6 @@ from django.shortcuts import render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
-from accounts import actions
 from accounts.installation import is_sign_up_offered
 from chatty.common.errors import ChatError
 from chatty.common.pages import SeeOther, validated, with_status
@@ -76,11 +75,3 @@ def next_url(request: HttpRequest) -> str:
 
 def destination(request: HttpRequest) -> str:
     return next_url(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
-
-
-def known_zone(name: str) -> str:
-    """Return the browser's zone, or "" if this server does not know it.
-
-    The user did not type it, so an unknown zone must not be an error.
-    """
-    return name if name in actions.time_zones() else ""

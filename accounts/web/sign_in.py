@@ -23,7 +23,6 @@ from accounts.web.forms_answered import (
     destination,
     form_response,
     get_or_post,
-    known_zone,
     posted_data,
 )
 from chatty.common.errors import ChatError
@@ -54,7 +53,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
             email=data["email"],
             password=data["password"],
             name=data["name"],
-            time_zone=known_zone(data["time_zone"]),
+            time_zone=data["time_zone"],
             note=data.get("note", ""),
             address=client_address(request),
             site=site_of(request),
@@ -167,11 +166,12 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     def enter() -> None:
         with failures.log_failure(request, "form"):
             user = actions.authenticate(
-                **form.cleaned_data,
+                email=form.cleaned_data["email"],
+                password=form.cleaned_data["password"],
                 address=client_address(request),
                 device=devices.device_of(request),
             )
-        actions.sign_in_web(request, user)
+        actions.sign_in_web(request, user, time_zone=form.cleaned_data["time_zone"])
         entered.append(user)
 
     response = form_response(request, "accounts/sign_in.html", form, enter, to=destination(request))

@@ -17,7 +17,7 @@ from accounts import actions as account_actions
 from accounts import devices, failures
 from accounts.models import User
 from accounts.web.forms import SignInForm, SignUpForm
-from accounts.web.forms_answered import get_or_post, known_zone
+from accounts.web.forms_answered import get_or_post
 from accounts.wire import person_to_wire
 from chatty.common.errors import ChatError
 from chatty.common.limiter import client_address
@@ -94,7 +94,7 @@ def _sign_up(request: HttpRequest, token: str, offer: Offer) -> HttpResponse:
             email=data["email"],
             password=data["password"],
             name=data["name"],
-            time_zone=known_zone(data["time_zone"]),
+            time_zone=data["time_zone"],
             address=client_address(request),
             site=site_of(request),
         )
@@ -109,7 +109,8 @@ def _sign_in(request: HttpRequest, token: str, offer: Offer) -> HttpResponse:
     def enter() -> Accepted:
         with failures.log_failure(request, "form"):
             user = account_actions.authenticate(
-                **form.cleaned_data,
+                email=form.cleaned_data["email"],
+                password=form.cleaned_data["password"],
                 address=client_address(request),
                 device=devices.device_of(request),
             )
@@ -136,7 +137,9 @@ def _enter(
                 raise
             error = chat_error
         else:
-            account_actions.sign_in_web(request, accepted.user)
+            account_actions.sign_in_web(
+                request, accepted.user, time_zone=form.cleaned_data["time_zone"]
+            )
             response = _landing(request, accepted)
             devices.remember(request, response, accepted.user)
             return response
