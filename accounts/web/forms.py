@@ -32,7 +32,7 @@ from chatty.common.pages import ShortField
 from chatty.common.upload_handler import require_received
 
 _ADVICE = format_lazy(
-    _("At least {least} characters. Longer is better."), least=settings.PASSWORD_MIN_LENGTH
+    _("At least {least} characters. A few words are best."), least=settings.PASSWORD_MIN_LENGTH
 )
 
 _REGIONS = (
@@ -57,11 +57,16 @@ HUE_NAMES = (
 class SecretField(forms.CharField):
     """A password, exactly as typed: leading and trailing spaces count. Never rendered with a value.
 
-    `reveals`: with a button that shows what is typed.
+    `reveals`: with a button that shows what is typed. `measured`: with how good it is (_strength.html).
     """
 
-    def __init__(self, *, new: bool, reveals: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, *, new: bool, reveals: bool = False, measured: bool = False, **kwargs: Any
+    ) -> None:
         self.reveals = reveals
+        self.least = settings.PASSWORD_MIN_LENGTH if measured else 0
+        if measured:
+            kwargs["help_text"] = _ADVICE
         complete = "new-password" if new else "current-password"
         widget = forms.PasswordInput(
             attrs={"autocomplete": complete, "autocapitalize": "none", "spellcheck": "false"}
@@ -108,7 +113,7 @@ class _ConfirmedForm(forms.Form):
 
 
 class BrowserZoneField(ShortField):
-    """The browser's time zone, which a script fills in, or "" if it is missing or this server doesn't know it.
+    """The browser's time zone, which a script fills in, or "" if it is missing or unknown to this server.
 
     No one types it, so it is never an error.
     """
@@ -125,7 +130,7 @@ class SignUpForm(forms.Form):
 
     name = NameField(help_text=_("Shown to other people."))
     email = EmailField()
-    password = SecretField(new=True, reveals=True, label=_("Password"), help_text=_ADVICE)
+    password = SecretField(new=True, reveals=True, measured=True, label=_("Password"))
     note = NoteField(label=_("Why would you like to join?"))
     time_zone = BrowserZoneField()
 
@@ -151,7 +156,7 @@ class PasswordChangeForm(_ConfirmedForm):
     confirmed_field = "new_password"
 
     old_password = SecretField(new=False, label=_("Current password"))
-    new_password = SecretField(new=True, label=_("New password"), help_text=_ADVICE)
+    new_password = SecretField(new=True, measured=True, label=_("New password"))
     again = SecretField(new=True, label=_("Confirm new password"))
 
 
@@ -178,7 +183,7 @@ class EmailChangeForm(forms.Form):
 class SetPasswordForm(_ConfirmedForm):
     confirmed_field = "new_password"
 
-    new_password = SecretField(new=True, label=_("New password"), help_text=_ADVICE)
+    new_password = SecretField(new=True, measured=True, label=_("New password"))
     again = SecretField(new=True, label=_("Confirm new password"))
 
 

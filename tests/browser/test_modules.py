@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.test import RequestFactory
 from django.utils import translation
 from playwright.sync_api import Browser, BrowserContext, Page
@@ -220,3 +221,16 @@ def test_no_export_has_the_name_of_a_global(browser: Browser) -> None:
     with contextlib.closing(browser.new_page()) as page:
         assert len(EXPORTS) > 100
         assert page.evaluate("names => names.filter(name => name in window)", EXPORTS) == []
+
+
+def test_common_passwords_are_hardly_ever_called_good(page: Page) -> None:
+    """The server refuses all of these, and the page doesn't have the list."""
+    levels = page.evaluate(
+        """async (passwords) => {
+            const { strengthOf } = await import("chatty/views/strength.js");
+            return passwords.map((each) => strengthOf(each, { least: 8 }).level);
+        }""",
+        sorted(CommonPasswordValidator().passwords),
+    )
+    assert len(levels) > 10_000
+    assert sum(level > 2 for level in levels) < len(levels) / 500

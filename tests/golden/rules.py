@@ -16,6 +16,8 @@ from unittest import mock
 from zoneinfo import ZoneInfo
 
 import msgspec
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone, translation
 from django.utils.translation import ngettext
@@ -39,6 +41,12 @@ from tests.golden.history import membership_of, message_of, normalised
 RULES: dict[str, Rule] = {}
 
 _NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+_PROBLEMS = {
+    "password_too_short": "short",
+    "password_entirely_numeric": "numeric",
+    "password_too_similar": "similar",
+    "password_too_common": "common",
+}
 _SHOWN = 100  # code points: of a longer text, only the length is compared
 
 
@@ -87,6 +95,17 @@ def long_bodies(parts: list[Any]) -> bool:
     return timeline.is_long(
         "".join(part if isinstance(part, str) else part[0] * part[1] for part in parts)
     )
+
+
+@_rule
+def passwords(given: dict[str, str]) -> list[str]:
+    """Why a new password is refused. Scripts don't know which are common, and call none of these good."""
+    user = User(name=given["name"], email=given["email"])
+    try:
+        validate_password(given["password"], user)
+    except ValidationError as error:
+        return sorted(_PROBLEMS[str(each.code)] for each in error.error_list)
+    return []
 
 
 # --- names ---------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ import { wordsOf } from "chatty/views/permissions.js";
 import { onlineSummary } from "chatty/views/presence.js";
 import { facesOf, receiptText } from "chatty/views/seen.js";
 import { SidebarList } from "chatty/views/sidebar_list.js";
+import { strengthOf } from "chatty/views/strength.js";
 
 const BODY_MAX = 10_000;
 const SHOWN = 100;
@@ -65,6 +66,12 @@ const RULES = {
 
   long_bodies: (parts) =>
     isLong(parts.map((part) => (Array.isArray(part) ? part[0].repeat(part[1]) : part)).join("")),
+
+  passwords({ password, name, email }, expected) {
+    const { problems, level } = strengthOf(password, { least: 8, own: [email, name] });
+    if (expected.includes("common") && level < 3) problems.push("common");
+    return problems.sort();
+  },
 
   initials,
 
