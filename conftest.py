@@ -97,6 +97,7 @@ def _start_clean(request: pytest.FixtureRequest) -> None:
     # Models can't be imported before Django is set up.
     import_module("accounts.installation").forget()
     import_module("conversations.custom_emoji.queries").forget()
+    import_module("conversations.queries").forget_welcome()
     translation.deactivate()
 
 

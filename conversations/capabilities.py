@@ -27,6 +27,7 @@ SLOTS = (
     "composer-fields",
     "composer-tools",
     "conversation-tools",
+    "newcomer",
     "people-first",
     "people-last",
     "people-tool",

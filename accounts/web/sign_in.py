@@ -87,7 +87,7 @@ def _welcome(request: HttpRequest, user: User) -> None:
     text = installation_settings().welcome or _(
         "Welcome, %(name)s. Say hello, or invite the people you work with."
     ) % {"name": user.name}
-    messages.success(request, text)
+    messages.success(request, text, extra_tags="welcome")
 
 
 @require_http_methods(["GET", "HEAD"])

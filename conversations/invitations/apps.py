@@ -19,3 +19,4 @@ class InvitationsConfig(AppConfig):
         capabilities.register_slot("sidebar-tools", "invitations/_sidebar_tool.html")
         capabilities.register_slot("people-first", "invitations/_members_offer.html")
         capabilities.register_slot("beginning", "invitations/_beginning_offer.html")
+        capabilities.register_slot("newcomer", "invitations/_newcomer_offer.html")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from django.db.models import Count, Q, QuerySet, Window
@@ -233,10 +234,11 @@ def conversations_to_invite_to(user: User, *, first: Collection[int] = ()) -> li
     return found[: limits.CHOICES_MAX]
 
 
-def setup_token(user: User, conversation_id: int, key: str) -> str | None:
-    """Return the token of the invitation that the setup created, while it is valid."""
+def find_setup(user: User, conversation_id: int, key: str) -> tuple[str, datetime] | None:
+    """Return the token and the end of the invitation that the setup created, while it is valid."""
     rows = Invitation.objects.live().filter(
         created_by=user, targets__conversation_id=conversation_id
     )
     first = rows.order_by("pk").first()  # the setup's is their first one
-    return None if first is None else tokens.find_token(user.pk, key, first.token_hash)
+    token = first and tokens.find_token(user.pk, key, first.token_hash)
+    return (token, first.expires_at) if first and token else None

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
+from django.db.models.signals import post_save
+from django.dispatch import receiver
 
 from accounts import queries as account_queries
 from accounts.models import User
 from chatty.common.folded_names import contains
+from chatty.common.kept import Kept
 from conversations.models import Conversation, Instance, Membership, Removal
 
 SHARED_SHOWN = 50
@@ -89,6 +93,24 @@ def _public() -> QuerySet[Conversation]:
 def welcome() -> int | None:
     """Return the id of the conversation that was chosen, None if there is none."""
     return Instance.objects.filter(pk=1).values_list("welcome_id", flat=True).first()
+
+
+_welcome = Kept(welcome)
+
+
+def kept_welcome() -> int | None:
+    """The same as it was within the last second, for pages: no query."""
+    return _welcome.get()
+
+
+def forget_welcome() -> None:
+    """Read it again at the next use."""
+    _welcome.forget()
+
+
+@receiver(post_save, sender=Instance, dispatch_uid="conversations.kept_welcome")
+def _forget_after_commit(**kwargs: Any) -> None:
+    transaction.on_commit(forget_welcome)
 
 
 def can_be_welcome(conversation_id: int) -> bool:

@@ -122,6 +122,7 @@ _PAGES = [
     ),
     Entrance("conversations:new", "POST", "have-account"),
     Entrance("conversations:leave_many", "POST", "have-account"),
+    Entrance("conversations:hide_newcomer", "POST", "have-account"),
     Entrance("conversations:direct", "GET", "have-account"),
     Entrance(
         "conversations:person",

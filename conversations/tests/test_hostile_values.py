@@ -25,6 +25,7 @@ from chatty.common.errors import ChatError
 from conversations import protocol
 from conversations.tests.test_api_strictness import OPERATIONS
 from conversations.tests.test_every_address import ORDINARY, Visitor, addresses, patterns, visitor
+from conversations.web import newcomers
 
 __all__ = ["visitor"]
 
@@ -199,6 +200,7 @@ NAMES = [
     settings.CSRF_COOKIE_NAME,
     settings.LANGUAGE_COOKIE_NAME,
     settings.DEVICE_COOKIE_NAME,
+    newcomers.COOKIE,
     "messages",
 ]
 HEADERS = {

@@ -240,7 +240,8 @@ def test_newcomer_lands_in_the_welcome_conversation(
     for agent in ("Firefox", "Firefox Mobi"):
         assert client.get("/", headers={"User-Agent": agent}).url == f"/c/{open_group.pk}/"
     page = words(parse(client.get(f"/c/{open_group.pk}/")))
-    assert "Welcome, Mina. Say hello, or invite the people you work with." in page
+    assert "Hello Mina, good to have you here" in page
+    assert "Welcome, Mina" not in page  # which other pages say, after signing up
     assert "Mina joined" in page
 
 

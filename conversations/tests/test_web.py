@@ -95,6 +95,7 @@ def every_page(group: Conversation, message: Message, user_id: int) -> dict[str,
         "new": "GET POST",
         "direct": "GET POST",
         "leave_many": "GET POST",
+        "hide_newcomer": "POST",
         "share": "GET",
         "notifications": "GET",
         "installation": "GET POST",
@@ -129,7 +130,7 @@ def every_page(group: Conversation, message: Message, user_id: int) -> dict[str,
 OF_A_MESSAGE = {"message", "edit", "delete_message", "react"}
 OF_NOBODY = {
     *("home", "browse", "new", "direct", "leave_many", "share", "notifications", "person"),
-    *("installation", "test_mail"),
+    *("installation", "test_mail", "hide_newcomer"),
 }
 # See test_web_pwa.py and test_help_page.py.
 FOR_EVERYBODY = {"manifest", "service_worker", "offline", "help", "script_templates"}

@@ -19,6 +19,7 @@ from conversations.models import Conversation, Membership, Message
 from conversations.web import presence, timeline
 from conversations.web.conversation_links import with_names
 from conversations.web.layout import can_be_part, get_sidebar
+from conversations.web.newcomers import find_newcomer
 from conversations.web.page_data import OpenConversation
 from conversations.web.signed_in import member_view, parse_id
 from conversations.wire import ConversationOut, history_to_wire
@@ -122,6 +123,10 @@ def conversation_page(
         seen = presence.read_receipt(people, spoken.message)
         entries[entries.index(spoken)] = replace(spoken, receipt=seen)
     entries = with_names(entries, get_sidebar(request).rows)
+    card = find_newcomer(
+        request, membership, history.messages, entries, has_older=history.has_older
+    )
+    above = card.above if card and card.above is not None else len(entries)
     first = history.messages[0].seq if history.messages else 0
     last = history.messages[-1].seq if history.messages else 0
     url = reverse("conversations:conversation", args=[conversation.pk])
@@ -139,7 +144,9 @@ def conversation_page(
         "members_count": people.members_count,
         "online": online,
         "is_person_online": bool(online.count) or (other is not None and other.id == user.pk),
-        "entries": entries,
+        "entries": entries[:above],
+        "newcomer": card,
+        "entries_below": entries[above:],
         "has_older": history.has_older,
         "has_newer": history.has_newer,
         "first_seq": first,

@@ -49,11 +49,19 @@ def made(server: ChatServer) -> dict[str, str]:
     return {"room": f"/c/{room}/", "id": room, **links}
 
 
-def sign_up(page: Page, email: str) -> None:
+def sign_up(page: Page, email: str, *, javascript: bool = False) -> None:
     page.locator("input[name=name]").fill("Mina Park")
     page.locator("input[name=email]").fill(email)
+    button = page.locator("form button[type=submit]")
+    if javascript:
+        where = button.bounding_box()
+        for password, level in (("seven", 1), (email, 1), ("sevenslow", 2), (PASSWORD, 4)):
+            page.locator("input[name=password]").fill(password)
+            expect(page.locator(".strength")).to_have_attribute("data-level", str(level))
+        expect(page.locator(".strength [role=status]")).to_have_text(re.compile("Strong|Stark"))
+        assert button.bounding_box() == where
     page.locator("input[name=password]").fill(PASSWORD)
-    page.locator("form button[type=submit]").click()
+    button.click()
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["scripts", "no scripts"])
@@ -66,7 +74,7 @@ def test_three_screens_from_link_to_first_message_on_a_phone(
     visitor = visit(server, phone=True, javascript=javascript, locale=locale)
     page = visitor.goto(made["one"])
     screens = [page.locator("h1").inner_text()]
-    sign_up(page, f"mina-{javascript}-{locale}@example.org".lower())
+    sign_up(page, f"mina-{javascript}-{locale}@example.org".lower(), javascript=javascript)
     page.wait_for_url(f"**{made['room']}")
     screens.append(page.locator("h1").inner_text())
     expect(page.locator(".notice").last).to_contain_text(re.compile("Mina Park.*Alice"))
@@ -150,6 +158,9 @@ def test_everything_can_be_done_with_the_keyboard(
 
 _ADMIN = """
 from accounts.models import User
+from conversations import actions
+from conversations.models import Conversation
+actions.set_welcome(Conversation.objects.get(name="Welcome").pk)  # as after a setup
 admin = User.objects.get(is_superuser=True)
 admin.set_password("seven slow ferries")
 admin.save()
@@ -183,6 +194,30 @@ def test_first_administrator_finds_a_link_after_the_setup(
         expect(stranger.page.locator("h1")).to_have_text("Welcome")
         if javascript:
             assert violations(page) == []
+        take_first_steps(stranger.page, javascript)
+
+
+def take_first_steps(page: Page, javascript: bool) -> None:
+    """Do what the card for newcomers offers, and hide it."""
+    card = page.locator(".newcomer")
+    done = card.locator("[data-done]")
+    expect(card.locator("h2")).to_have_text("Hello Mina Park, good to have you here")
+    expect(card.locator(".step:visible")).to_have_count(3 if javascript else 2)
+    expect(done).to_have_count(1)
+    if javascript:
+        assert violations(page) == []
+        card.locator("[data-step=hello] a").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#composer-body")).to_be_focused()
+    page.locator("#composer-body").fill("Hello everyone!")
+    page.locator("form:has(#composer-body) button[type=submit]").click()
+    expect(done).to_have_count(2)
+    card.get_by_role("button", name="Hide").press("Enter")
+    expect(card).to_have_count(0)
+    expect(bubble(page, "Hello everyone!")).to_be_visible()
+    page.reload()
+    expect(bubble(page, "Hello everyone!")).to_be_visible()
+    expect(card).to_have_count(0)
 
 
 @pytest.mark.long

@@ -18,6 +18,7 @@ from conversations.invitations import actions, limits, links
 from conversations.invitations.models import Acceptance, Invitation
 from conversations.invitations.tests.test_actions import NEWCOMER
 from conversations.models import Membership, Message
+from conversations.queries import forget_welcome
 from conversations.tests.helpers import purge_deleted, role_of
 from tests.cast import PASSWORD
 from tests.html import one, parse, words
@@ -501,9 +502,12 @@ def test_beginning_of_a_conversation_offers_it(browser, alice, bob, pair):
 def test_first_administrator_finds_a_link_that_is_ready(browser, root, bob):
     conversation = conversation_actions.create_conversation(root, name="Welcome", access="open")
     actions.create_setup_invitation(root, conversation.pk)
+    conversation_actions.set_welcome(conversation.pk)
+    forget_welcome()
     client = browser(root)
     link = one(client.get(f"/c/{conversation.pk}/"), "#setup-link")["value"]
     assert browser().get(link.removeprefix("http://testserver")).status_code == 200
+    assert one(client.get(f"/c/{conversation.pk}/"), ".newcomer svg.qr")
     # The same on each visit, and nothing to create: GET changes nothing.
     assert one(client.get(f"/c/{conversation.pk}/"), "#setup-link")["value"] == link
     assert Invitation.objects.count() == 1

@@ -1,0 +1,103 @@
+"""The card that greets people who joined lately, in the conversation that new people join."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.current_user import current_user
+from accounts.installation import installation_settings
+from accounts.models import User
+from chatty.common.pages import SeeOther
+from conversations import queries
+from conversations.models import Membership, Message
+from conversations.web.signed_in import member_view
+from conversations.web.timeline import Day, Entry, Notice
+
+NEW_FOR = timedelta(days=7)
+COOKIE = "newcomer"  # the id of the account that has hidden it
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """`above`: how many entries of the page are above the card; None if it is at the beginning of the
+    conversation, in place of the introduction. `has_written`: on this page, which needs no query. `welcome`:
+    the administrator's words. `place`: the name of the installation. Both are "" if there are none."""
+
+    above: int | None
+    has_written: bool
+    welcome: str
+    place: str
+
+
+def find_newcomer(
+    request: HttpRequest,
+    membership: Membership,
+    messages: Sequence[Message],
+    entries: Sequence[Entry],
+    *,
+    has_older: bool,
+) -> Newcomer | None:
+    """Return the card for this page, None if it has none."""
+    user = current_user(request)
+    if not _is_new(user) or queries.kept_welcome() != membership.conversation_id:
+        return None
+    if request.COOKIES.get(COOKIE) == str(user.pk):
+        return None
+    above = _entries_above(user, messages, entries)
+    at_beginning = above is None or (above == 0 and not has_older)
+    has_written = any(
+        each.author_id == user.pk and each.is_text and not each.is_deleted for each in messages
+    )
+    chosen = installation_settings()
+    return Newcomer(
+        above=None if at_beginning else above,
+        has_written=has_written,
+        welcome=chosen.welcome,
+        place=chosen.name,
+    )
+
+
+def _is_new(user: User) -> bool:
+    return timezone.now() - user.date_joined < NEW_FOR
+
+
+def _entries_above(user: User, messages: Sequence[Message], entries: Sequence[Entry]) -> int | None:
+    """Return how many entries come before the notice that the person joined, with the heading of its day and
+    the run of notices it is in. None if that notice isn't on the page."""
+    arrivals = (
+        each.seq
+        for each in messages
+        if each.author_id == user.pk and each.kind == Message.Kind.JOINED
+    )
+    seq = max(arrivals, default=None)
+    if seq is None:
+        return None
+    index = next(n for n, each in enumerate(entries) if getattr(each, "seq", None) == seq)
+    while isinstance(entry := entries[index], Notice) and entry.is_folded:
+        index -= 1
+    return index - isinstance(entries[index - 1], Day) if index else index
+
+
+@member_view("POST")
+def hide(request: HttpRequest) -> HttpResponse:
+    """Don't show the card again in this browser. Not for the account: notifications are turned on for each
+    browser, and the card is shown for a week at most."""
+    welcome = queries.kept_welcome()
+    to = reverse("conversations:conversation", args=[welcome]) if welcome else "/"
+    response = SeeOther(to)
+    response.set_cookie(
+        COOKIE,
+        str(current_user(request).pk),
+        max_age=NEW_FOR,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
