@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,12 @@ from django.test import Client
 from django.utils import translation
 
 from chatty.common.limiter import limiter
-from tests import cast
+from tests import cast, databases
 from tests.proxies import PROXIES, path_of
 
 if TYPE_CHECKING:
+    from pytest_django.plugin import DjangoDbBlocker
+
     from accounts.models import User
 
 # How long an example takes depends on what else the machine does.
@@ -84,6 +87,24 @@ def pytest_report_header() -> str | None:
         return None
     names = " ".join(absent)
     return f"WARNING: no rolling restart behind {names} is tried here: apt-get install {names}"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None,
+    django_db_blocker: DjangoDbBlocker,
+    django_db_modify_db_settings: None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """pytest-django would migrate a database for each worker.
+
+    It is removed with the directory of tests/settings.py or the server of tests/services.py.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with django_db_blocker.unblock():
+        databases.create_copied(shared)
 
 
 @pytest.fixture(autouse=True)
