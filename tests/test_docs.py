@@ -168,6 +168,7 @@ def eventful_life(alice: Member, bob: Member, carol: Member) -> list[Frame]:
         third.frames.append(third.take("join_request"))
         alice.ask("POST", f"{path}members/", {"users": [carol.id]})
         alice.ask("PATCH", f"{path}members/{bob.id}/", {"role": "admin"})
+        his.frames.append(his.take("conversation", change="role"))
         bob.ask("PATCH", f"{path}level/", {"level": "mentions"})
         third.frames.append(third.take("conversation", change="added"))
         hers.frames.append(hers.take("presence", reset=False, online=[carol.id]))
