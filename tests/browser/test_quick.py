@@ -63,6 +63,7 @@ def test_switcher_finds_a_conversation_and_keeps_the_draft(
     visit: Visit, room: Room, server: ChatServer, person: Persons
 ) -> None:
     cafe = new_room(server, person, "Café Zürich")
+    new_room(server, person, "Tea")
     page = enter(visit(server, "Alice"), room)
     box = page.locator("#composer-body")
     box.fill("Half a thought")
@@ -81,6 +82,8 @@ def test_switcher_finds_a_conversation_and_keeps_the_draft(
     page.wait_for_url(f"**{cafe.path}")
     page.go_back()
     expect(page.locator("#composer-body")).to_have_value("Half a thought, and more")
+    page.keyboard.press("Control+k")  # now the one opened last is the first, not the newest
+    expect(page.locator(".switcher [role=option]").first).to_contain_text("Café Zürich")
 
 
 def test_switcher_handles_input_from_before_its_module_has_loaded(

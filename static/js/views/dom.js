@@ -75,6 +75,19 @@ export function fromTemplate(id) {
   return inside ? document.importNode(inside, true) : null;
 }
 
+/** Show a dialog until it is closed. */
+export function showDialog(dialog) {
+  document.body.append(dialog);
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    // Chromium has given the focus back, but may ignore what is typed until it is given again.
+    const focused = /** @type {HTMLElement} */ (document.activeElement);
+    focused.blur();
+    focused.focus();
+  });
+  dialog.showModal();
+}
+
 /** Replace the content of an element. `html` must have been rendered and sanitised by the server. */
 export function setServerHtml(element, html) {
   element.innerHTML = trusted.createHTML(html);

@@ -2,7 +2,15 @@
 // it, too.
 
 import { sizeText } from "chatty/lib/files.js";
-import { element as makeElement, fill, fromTemplate, part, slot, templateContent } from "chatty/views/dom.js";
+import {
+  element as makeElement,
+  fill,
+  fromTemplate,
+  part,
+  showDialog,
+  slot,
+  templateContent,
+} from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
 import { loadStyles } from "chatty/views/page_head.js";
 import { Zoom } from "chatty/views/zoom.js";
@@ -39,9 +47,8 @@ class Lightbox {
     this.#stage = slot(this.#dialog, "stage");
     this.#dialog.addEventListener("click", (event) => this.#onClick(event));
     this.#dialog.addEventListener("keydown", (event) => this.#onKeydown(event));
+    showDialog(this.#dialog);
     this.#dialog.addEventListener("close", () => this.#onClose());
-    document.body.append(this.#dialog);
-    this.#dialog.showModal();
     if (this.#link.matches(PICTURES)) this.#showPicture();
     else this.#showText();
   }
@@ -49,7 +56,6 @@ class Lightbox {
   // Internal
 
   #onClose() {
-    this.#dialog.remove();
     // After others were shown, the focus goes to the one that was the last.
     this.#link.scrollIntoView({ block: "nearest" });
     this.#link.focus({ preventScroll: true });

@@ -13,8 +13,8 @@ const CONVERSATIONS = 30; // shown
 const PEOPLE = 12;
 
 /** Start in the open dialog, with what has already been typed. */
-export function fillIn(dialog, page) {
-  new Switcher(dialog, page).connect();
+export function fillIn(dialog, page, isEntered) {
+  new Switcher(dialog, page, isEntered).connect();
 }
 
 class Switcher {
@@ -35,13 +35,13 @@ class Switcher {
   #recent; // ids of conversations, opened last first
   #isEntered; // Enter was pressed before there were any results
 
-  constructor(dialog, { me, rest, conversationList, scope, isEntered }) {
+  constructor(dialog, { me, rest, conversationList, scope }, isEntered) {
     this.#recent = recent(scope);
     this.#isEntered = isEntered;
     this.#dialog = dialog;
     this.#box = dialog.querySelector("input");
     this.#list = slot(dialog, "options");
-    this.#me = me;
+    this.#me = me.id;
     this.#rest = rest;
     this.#conversationList = conversationList;
   }
