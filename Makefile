@@ -48,7 +48,7 @@ test-postgres: $(EQUIPPED) ## run the tests of the database and Redis on Postgre
 		accounts chatty conversations
 
 test-browser: $(EQUIPPED) ## run the tests in Chromium, and some in Firefox and WebKit
-	$(PYTEST) -n $(call workers,3 / 2) --dist loadscope -m "browser and not long" tests/browser
+	$(PYTEST) -n $(call workers,3 / 2) --dist loadscope --no-loadscope-reorder -m "browser and not long" tests/browser
 
 test-long: $(EQUIPPED) $(CLIENT_TOOLS) ## run the long tests; takes many minutes
 	$(PYTEST) -m "long and not browser" --ignore tests/browser

@@ -158,7 +158,7 @@ class Traffic:
 
     def talk(self, someone: Visitor) -> None:
         path = f"/api/conversations/{self.room}/messages/"
-        while not self.over.wait(0.02):
+        while not self.over.wait(0.1):
             body = new_key()
             try:
                 status, _said = someone.call("POST", path, {"key": body, "body": body})

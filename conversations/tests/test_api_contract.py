@@ -35,7 +35,7 @@ CHECKS = [
     checks.response_schema_conformance,
     checks.negative_data_rejection,
 ]
-FEW, MANY = 3, 25  # examples of each operation, person and mode
+FEW, MANY = 2, 25  # examples of each operation, person and mode
 
 
 @pytest.fixture

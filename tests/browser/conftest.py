@@ -40,11 +40,18 @@ PHONE: ViewportSize = {"width": 360, "height": 740}
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 
 
+# The modules whose tests take longest, in this order. A worker takes one module after the other: if it
+# began with a long one last, the others would wait for it.
+_FIRST = ("live", "axe", "engines", "pages", "modules", "quick", "files", "pwa", "navigation")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.browser)
+    places = {f"test_{name}": place for place, name in enumerate(_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
 def pytest_report_header() -> str | None:
