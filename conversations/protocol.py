@@ -18,6 +18,7 @@ from msgspec import UNSET, UnsetType
 from chatty.common.errors import ChatError
 from chatty.common.names import nearest_name
 from chatty.common.numbers import NUMBER_MAX
+from chatty.common.structs import nearest_within
 from conversations.content import Content
 
 SUBPROTOCOL = "chatty.v2"
@@ -109,14 +110,14 @@ def parse(text: str | None, data: bytes | None = None) -> ClientFrame:
     except msgspec.ValidationError as error:
         # Safe to send: it names fields and expected types. The only value it repeats is an unknown `type`.
         raise ChatError(
-            "bad_frame", f"Unknown or invalid frame: {error}.{_suggestion(raw)}"
+            "bad_frame", f"Unknown or invalid frame: {error}.{_suggestion(raw, error)}"
         ) from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise ChatError("bad_frame", "The frame is not valid JSON.") from None
     return frame
 
 
-def _suggestion(raw: bytes) -> str:
+def _suggestion(raw: bytes, error: msgspec.ValidationError) -> str:
     """Return a sentence with the type or field that was probably meant, "" if none is similar."""
     try:
         frame = msgspec.json.decode(raw)
@@ -130,7 +131,7 @@ def _suggestion(raw: bytes) -> str:
     else:
         known = kind.__struct_fields__
         unknown = [name for name in frame if name not in known and name != "type"]
-        meant = [nearest_name(name, known) for name in unknown[:1]]
+        meant = [nearest_name(name, known) for name in unknown[:1]] or [nearest_within(error, kind)]
     return "".join(f" Did you mean `{name}`?" for name in meant if name)
 
 

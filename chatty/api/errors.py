@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from chatty import error_responses
 from chatty.common.errors import DATABASE_ERRORS, ChatError
 
+_WHOLE = "non_field_errors"  # DRF's name of the errors of no field
 _CODES: list[tuple[type[Exception], str]] = [
     (exceptions.ParseError, "bad_frame"),
     (exceptions.NotAuthenticated, "unauthenticated"),
@@ -59,15 +60,20 @@ def as_chat_error(exc: Exception) -> ChatError | None:
 
 
 def _fields(detail: Any) -> dict[str, list[str]]:
-    """Flatten DRF's nested details: the messages of all levels are listed under the outermost field."""
+    """Flatten DRF's nested details: the messages of all levels are listed under the outermost field, those of
+    a field within it with the name of that field."""
     if isinstance(detail, dict):
         return {str(name): _sentences(value) for name, value in detail.items()}
-    return {"non_field_errors": _sentences(detail)}
+    return {_WHOLE: _sentences(detail)}
 
 
 def _sentences(value: Any) -> list[str]:
     if isinstance(value, dict):
-        return [sentence for inner in value.values() for sentence in _sentences(inner)]
+        return [
+            f"{name}: {sentence}" if isinstance(name, str) and name != _WHOLE else sentence
+            for name, inner in value.items()
+            for sentence in _sentences(inner)
+        ]
     if isinstance(value, list | tuple):
         return [sentence for inner in value for sentence in _sentences(inner)]
     return [str(value)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, NamedTuple, TypeVar, cast
 
 import msgspec
@@ -16,6 +16,7 @@ from django.db.models import TextChoices
 from django.forms import Field
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
+from msgspec import inspect
 
 from chatty.common.errors import ChatError, Sentence
 from chatty.common.names import nearest_name
@@ -24,6 +25,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 _REQUIRED = cast(Sentence, Field.default_error_messages["required"])  # translated by Django
 _INTEGER = re.compile(r"-?[0-9]{1,1000}")  # Python converts up to 4,300 digits
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*?)`(?: - at `[^`]*`)?", re.DOTALL)
 
 # The `next` of a page of results.
 NextPage = Annotated[
@@ -104,11 +106,35 @@ def unknown_field(name: str, known: Iterable[str]) -> list[Sentence]:
 
 def with_suggestion(sentence: Sentence, name: str, known: Iterable[str]) -> Sentence:
     """Add the known name that was probably meant to a sentence about an unknown one, if there is one."""
-    nearest = nearest_name(name, known)
+    return _suggesting(sentence, nearest_name(name, known))
+
+
+def _suggesting(sentence: Sentence, nearest: str | None) -> Sentence:
     if nearest is None:
         return sentence
     hint = format_lazy(_("Did you mean “{name}”?"), name=nearest)
     return format_lazy("{} {}", sentence, hint)
+
+
+def nearest_within(error: msgspec.ValidationError, kind: Any) -> str | None:
+    """Return the name that was probably meant, if the error is an unknown field of a struct within `kind`."""
+    unknown = _UNKNOWN.fullmatch(str(error))
+    return unknown and nearest_name(unknown[1], _names_within(inspect.type_info(kind)))
+
+
+def _names_within(shape: inspect.Type) -> Iterator[str]:
+    match shape:
+        case inspect.StructType(fields=fields):
+            for field in fields:
+                yield field.encode_name
+                yield from _names_within(field.type)
+        case inspect.Metadata(type=inner):
+            yield from _names_within(inner)
+        case inspect.ListType(item_type=item) | inspect.VarTupleType(item_type=item):
+            yield from _names_within(item)
+        case inspect.UnionType(types=types):
+            for each in types:
+                yield from _names_within(each)
 
 
 def _find_faults(
@@ -124,7 +150,8 @@ def _find_faults(
                 values[field.name] = msgspec.convert(given[field.name], field.type)
                 continue
             except msgspec.ValidationError as error:  # names types, and repeats no values
-                faults[field.name] = [f"{error}."]
+                nearest = nearest_within(error, field.type)
+                faults[field.name] = [_suggesting(f"{error}.", nearest)]
         elif field.required:
             faults[field.name] = [_REQUIRED]
         if field.required:

@@ -222,6 +222,28 @@ def test_common_mistakes_are_answered_with_the_right_name(
     assert f"Did you mean “{meant}”?" in answer.json()["fields"][wrong][0]
 
 
+@pytest.mark.parametrize(
+    ("operation", "body", "outer", "wrong", "meant"),
+    [
+        ("PATCH /api/me/", {"status": {"emojii": "🏡"}}, "status", "emojii", "emoji"),
+        (
+            "POST /api/conversations/{conversation}/messages/",
+            {"key": "k", "body": "", "files": [{"uplod": "x"}]},
+            "files",
+            "uplod",
+            "upload",
+        ),
+    ],
+)
+def test_misspelt_name_within_a_field_is_answered_with_the_right_one(
+    operation, body, outer, wrong, meant, ask
+):
+    (found,) = [each for each in OPERATIONS if str(each) == operation]
+    (told,) = ask(found, body=body).json()["fields"][outer]
+    assert wrong in told
+    assert told.endswith(f"Did you mean “{meant}”?")
+
+
 def test_fields_of_the_wrong_type_are_rejected_everywhere(ask):
     passed = []
     for operation in OPERATIONS:

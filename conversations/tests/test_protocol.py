@@ -69,6 +69,10 @@ def test_invalid_frame_is_rejected(text: str):
         ({"type": "send", "conversation": 7, "key": "k", "boddy": "Hello"}, "`body`"),
         ({"type": "send", "conversation": 7, "key": "k", "body": "", "replyTo": 1}, "`reply_to`"),
         ({"type": "Ping"}, "`ping`"),
+        (
+            {"type": "send", "conversation": 7, "key": "k", "body": "", "files": [{"uplod": "x"}]},
+            "`upload`",
+        ),
     ],
 )
 def test_misspelt_name_is_answered_with_the_nearest_known_one(frame, meant):
