@@ -105,8 +105,21 @@ def test_no_origin_is_listed_by_default(settings, bearer):
     assert allowed(preflight("/api/me/", LISTED)) is None
 
 
+@pytest.mark.parametrize("path", ["/files/x/seeds.txt", "/emoji/s0123456789abcdef0123/"])
+def test_listed_origin_can_read_what_the_api_links_to(path, bearer, browser):
+    answer = Client().get(path, headers={"Origin": LISTED, **bearer})
+    assert (answer.status_code, allowed(answer)) == (404, LISTED)  # it was looked for
+    assert "Content-Range" in answer.headers["Access-Control-Expose-Headers"]
+    ranged = preflight(path, LISTED)
+    assert (ranged.status_code, allowed(ranged)) == (204, LISTED)
+    assert "Range" in ranged.headers["Access-Control-Allow-Headers"].split(", ")
+    # As someone who is not signed in, whatever the cookie says.
+    assert browser.get(path, headers={"Origin": LISTED}).status_code == 302
+    assert allowed(Client().get(path, headers={"Origin": FOREIGN[0], **bearer})) is None
+
+
 def test_pages_are_never_allowed(browser):
-    for path in ("/sign-in/", "/healthz", "/apis/"):
+    for path in ("/sign-in/", "/settings/emoji/", "/c/1/files/", "/healthz", "/apis/"):
         assert allowed(browser.get(path, headers={"Origin": LISTED})) is None
         assert allowed(preflight(path, LISTED)) is None
 

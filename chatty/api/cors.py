@@ -17,13 +17,16 @@ from chatty.common.origins import is_listed, parse_origin
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
+# The API, and what its responses link to.
+_PATHS = ("/api/", "/files/", "/emoji/")
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _REQUEST_HEADERS = (
-    "Accept, Accept-Language, Authorization, Content-Type, If-Match, If-None-Match, Upload-Offset"
+    "Accept, Accept-Language, Authorization, Content-Type, If-Match, If-None-Match, If-Range, Range, "
+    "Upload-Offset"
 )
 _RESPONSE_HEADERS = (
-    "Allow, Chatty-Build, ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, "
-    "Upload-Length, Upload-Offset, X-Request-ID"
+    "Accept-Ranges, Allow, Chatty-Build, Content-Disposition, Content-Range, ETag, Link, Location, "
+    "RateLimit, RateLimit-Policy, Retry-After, Upload-Length, Upload-Offset, X-Request-ID"
 )
 _PREFLIGHT_SECONDS = 600  # for which browsers remember the response to a preflight request
 
@@ -35,7 +38,7 @@ class CorsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not settings.API_ORIGINS or not request.path_info.startswith("/api/"):
+        if not settings.API_ORIGINS or not request.path_info.startswith(_PATHS):
             return self.get_response(request)
         origin = _listed_origin(request)
         if origin is None:
