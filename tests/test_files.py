@@ -326,7 +326,8 @@ def test_a_range_is_sent_by_a_real_server(server, person):
 
 @pytest.mark.skipif(path_of("nginx") is None, reason="nginx is not installed")
 def test_nginx_sends_files_with_the_lines_of_the_document(installation, person, tmp_path):
-    server = installation.serve(FILES_ACCEL="/internal-files/")
+    board = "https://board.example.org"
+    server = installation.serve(FILES_ACCEL="/internal-files/", API_ORIGINS=board)
     alice, carol = (person(server, name) for name in ("Alice", "Carol"))
     uploader = Uploader(alice)
     upload = uploader.upload("u", "page.html", 3 * MEGABYTE, pattern)
@@ -367,6 +368,10 @@ def test_nginx_sends_files_with_the_lines_of_the_document(installation, person, 
         (policy,) = headers.get_all("Content-Security-Policy")
         assert "sandbox" in policy
         assert "X-Accel-Redirect" not in headers
+        assert "Access-Control-Allow-Origin" not in headers
+        _status, headers, _body = get(file["url"], alice, Origin=board)
+        assert headers["Access-Control-Allow-Origin"] == board
+        assert "Origin" in headers["Vary"]
         status, headers, body = get(file["url"], alice, Range="bytes=1000-1999")
         assert (status, body) == (206, pattern(1000, 1000))
         status, _headers, _body = get(file["url"], alice, **{"If-None-Match": headers["ETag"]})
