@@ -5,8 +5,8 @@
 chatty/api/examples.py describes the files. Each operation starts in the same small world: Alice (2), Bob (3),
 Carol (4) and Rita (5); the public group "Garden" (7) of Alice and Bob, from which Rita was removed; and
 Alice's private group "Tea" (8), which Carol asks to join. Requests are Alice's, unless `as` names another
-person, or is null. `while` names a state of the server, `type` the media type of a body of bytes, `form` the
-fields of a form with a picture.
+person, or is null. `while` names a state of the server, `form` the fields of a form, of which `picture` is a
+file. `body_file` and `answer_file` are bytes of the media type `type`. All files are in static/examples/.
 
 What differs from run to run, such as a token or a time, is replaced: see STAND_INS and _constant().
 """
@@ -37,7 +37,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError, connection, transaction
 from django.test import Client, override_settings
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
-from PIL import Image
+from PIL import Image, ImageChops
 
 from accounts import actions as accounts
 from accounts import tokens
@@ -58,11 +58,12 @@ from conversations.search.index import index_messages
 from tests import cast
 
 ROOT = Path(__file__).resolve().parent.parent
+FILES = ROOT / "static/examples"
 HOST = "chat.example.org"
 SITE = f"https://{HOST}"
 PARTS = (
-    *("name", "as", "while", "method", "path", "headers", "type", "form", "body"),
-    *("status", "answer"),
+    *("name", "as", "while", "method", "path", "headers", "type", "body_file", "form", "body"),
+    *("status", "answer_file", "answer"),
 )
 _FIRST_IDS = {
     "accounts_user": 2,
@@ -73,6 +74,7 @@ _FIRST_IDS = {
 }
 _ACCESS = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIyIiwidHlwIjoiYWNjZXNzIn0.c2lnbmF0dXJl"
 _REFRESH = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIyIiwidHlwIjoicmVmcmVzaCJ9.c2lnbmF0dXJl"
+_PICTURE = "picture.png"  # of Bob and of the emoji
 # What is shown, for each value that differs from run to run and can be sent.
 STAND_INS = {
     "refresh": _REFRESH,
@@ -121,8 +123,10 @@ class World:
         uploading.add_piece(alice, upload.pk, 0, b"Beans, peas")
         file, _new = uploading.begin(alice, key="plan-1", name="plan.txt", size=12)
         uploading.add_piece(alice, file.pk, 0, b"Beans first.")
-        accounts.update_profile(bob, picture=_picture())
-        emoji, _new = custom_emoji.add(alice, key="sprout-1", name="sprout", picture=_picture())
+        accounts.update_profile(bob, picture=_bytes_of(_PICTURE))
+        emoji, _new = custom_emoji.add(
+            alice, key="sprout-1", name="sprout", picture=_bytes_of(_PICTURE)
+        )
         index_messages(list(Message.objects.values_list("pk", flat=True)))
         self.pair = tokens.begin(alice, client="Garden bot 1.0")
         sign_in = SignIn.objects.get(user=alice)
@@ -184,10 +188,17 @@ def _say(user: User, conversation: Conversation, key: str, body: str, **more: An
     return actions.send_message(user, conversation.pk, key=key, body=body, **more).message
 
 
-def _picture() -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8), "green").save(file, "PNG")
-    return file.getvalue()
+def _bytes_of(file: str) -> bytes:
+    return (FILES / file).read_bytes()
+
+
+def _is_picture_of(file: str, content: bytes) -> bool:
+    """Return whether they look the same. Libraries of another version encode them in other bytes."""
+    pictures = [Image.open(io.BytesIO(each)) for each in (_bytes_of(file), content)]
+    (kind, size), other = [(each.format, each.size) for each in pictures]
+    before, now = (each.convert("RGB") for each in pictures)
+    ranges: Any = ImageChops.difference(before, now).getextrema()  # of each colour
+    return (kind, size) == other and all(most < 8 for _least, most in ranges)
 
 
 def _fail(*_args: Any, **_kwargs: Any) -> None:
@@ -203,7 +214,6 @@ WHILE: dict[str, Callable[[], Any]] = {
     "the database fails": partial(patch, "accounts.queries.people_with", _fail),
     "a limit is reached": partial(patch, "accounts.api.views.limiter.check", _slow_down),
 }
-_BYTES = {"image/png": _picture, "application/octet-stream": lambda: b", carrots"}
 
 
 def run(here: World, method: str, found: list[examples.Example]) -> list[examples.Example]:
@@ -218,6 +228,9 @@ def run(here: World, method: str, found: list[examples.Example]) -> list[example
         if response.get("Content-Type", "").startswith("application/json"):
             answer = json.loads(here.shown(response.content.decode()))
             result["answer"] = _constant(answer, sent=json.dumps(example.get("body")))
+        if file := example.get("answer_file"):
+            is_same = _is_picture_of(file, response.content)
+            result |= {"type": response["Content-Type"], "answer_file": file if is_same else None}
         made.append({part: result[part] for part in PARTS if part in result})
     return made
 
@@ -229,11 +242,12 @@ def _send(here: World, method: str, example: examples.Example) -> Any:
         body = here.actual(json.dumps(example["body"], ensure_ascii=False))
         given |= {"data": body, "content_type": "application/json"}
     elif "form" in example:
-        picture = SimpleUploadedFile("picture.png", _picture(), "image/png")
+        name = example["form"]["picture"]
+        picture = SimpleUploadedFile(name, _bytes_of(name), "image/png")
         form = encode_multipart(BOUNDARY, {**example["form"], "picture": picture})
         given |= {"data": form, "content_type": MULTIPART_CONTENT}
-    elif "type" in example:
-        given |= {"data": _BYTES[example["type"]](), "content_type": example["type"]}
+    elif "body_file" in example:
+        given |= {"data": _bytes_of(example["body_file"]), "content_type": example["type"]}
     path = here.actual(example["path"])
     return client.generic(method, path, secure=True, **given)
 

@@ -27,7 +27,7 @@ def test_examples_are_what_the_server_responds():
 
 
 def test_everything_has_an_example():
-    """Each request and response of each operation, and each parameter of a path."""
+    """Each request and response of each operation, of each media type, and each parameter of a path."""
     absent, unused = [], set()
     described = SharedSchemaGenerator().get_schema()
     for path in api_examples.files():
@@ -38,9 +38,11 @@ def test_everything_has_an_example():
             unused.discard(name)
             parts = {"request": operation.get("requestBody", {}), **operation["responses"]}
             for part, described_part in parts.items():
-                shown = described_part.get("content", {}).get("application/json")
-                if shown is not None and not shown.get("examples"):
-                    absent.append(f"{name} {part}")
+                absent += [
+                    f"{name} {part} {media_type}"
+                    for media_type, shown in described_part.get("content", {}).items()
+                    if not shown.get("examples")
+                ]
             absent += [
                 f"{name} {parameter['name']}"
                 for parameter in operation.get("parameters", ())
@@ -50,6 +52,16 @@ def test_everything_has_an_example():
         assert described["components"]["responses"][name]["content"]["application/json"]["examples"]
     assert absent == []
     assert unused == set()
+
+
+def test_examples_of_bytes_are_files_that_can_be_loaded():
+    operation = SharedSchemaGenerator().get_schema()["paths"]["/api/uploads/{upload}/"]["patch"]
+    shown = operation["requestBody"]["content"]["application/octet-stream"]["examples"]
+    (example,) = shown.values()
+    assert example == {"summary": "The rest", "externalValue": "/static/examples/seeds-end.txt"}
+    files = set(api_examples.FILES.iterdir())
+    named = "".join(path.read_text() for path in api_examples.files())
+    assert files == {path for path in files if f'"{path.name}"' in named}
 
 
 def test_examples_succeed():

@@ -3,6 +3,9 @@
 They are in `examples.json` beside the views of each app: for each operation, requests with their responses,
 in the order in which they were sent. `python -m tests.api_examples` sends the requests and writes the
 responses; a test fails if they are not what the code returns now.
+
+Bytes can't be in a JSON document, so those that are sent or returned are files in static/examples/, and the
+schema has their addresses (`externalValue`). A form is shown by its fields, with the name of its file.
 """
 
 from __future__ import annotations
@@ -16,8 +19,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from django.templatetags.static import static
+
 FILE = "examples.json"
 _JSON = "application/json"
+_FORM = "multipart/form-data"
 
 Example = dict[str, Any]
 
@@ -49,13 +55,23 @@ def with_errors(response: dict[str, Any], statuses: str) -> dict[str, Any]:
 
 
 def _add(content: dict[str, Any], found: Iterable[Example], part: str) -> None:
-    values: list[Any] = []
+    """`part`: "body" or "answer". Bytes are in "body_file" and "answer_file", with their type in "type"."""
+    added: list[Any] = []
     for example in found:
-        if _JSON in content and part in example and example[part] not in values:
-            values.append(example[part])
+        if part in example:
+            media_type, shown = _JSON, {"value": example[part]}
+        elif f"{part}_file" in example:
+            address = static(f"examples/{example[f'{part}_file']}")
+            media_type, shown = example["type"], {"externalValue": address}
+        elif part == "body" and "form" in example:
+            media_type, shown = _FORM, {"value": example["form"]}
+        else:
+            continue
+        if media_type in content and shown not in added:
+            added.append(shown)
             key = re.sub(r"\W+", "-", example["name"].lower()).strip("-")
-            shown = {"summary": example["name"], "value": example[part]}
-            content[_JSON].setdefault("examples", {})[key] = shown
+            examples = content[media_type].setdefault("examples", {})
+            examples[key] = {"summary": example["name"], **shown}
 
 
 def _add_parameters(operation: dict[str, Any], path: str, sent: str) -> None:
