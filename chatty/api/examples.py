@@ -41,8 +41,10 @@ def add_to(operation: dict[str, Any], path: str, *, view: type) -> None:
     for example in reversed(found):  # the first one has the last word about parameters
         _add_parameters(operation, path, example["path"])
     if "requestBody" in operation:
-        content = operation["requestBody"]["content"]
-        _add(content, found, "body")
+        _add(operation["requestBody"]["content"], found, "body")
+        files = [_link(example) for example in found if "body_file" in example]
+        if files:  # Swagger UI shows neither examples of bytes nor the description of their body
+            operation["description"] += f"\n\nBodies, for example: {', '.join(files)}."
     for status, response in operation["responses"].items():
         answers = [each for each in found if str(each.get("status")) == status]
         _add(response.get("content", {}), answers, "answer")
@@ -61,8 +63,8 @@ def _add(content: dict[str, Any], found: Iterable[Example], part: str) -> None:
         if part in example:
             media_type, shown = _JSON, {"value": example[part]}
         elif f"{part}_file" in example:
-            address = static(f"examples/{example[f'{part}_file']}")
-            media_type, shown = example["type"], {"externalValue": address}
+            shown = {"externalValue": _address(example[f"{part}_file"])}
+            media_type = example["type"]
         elif part == "body" and "form" in example:
             media_type, shown = _FORM, {"value": example["form"]}
         else:
@@ -72,6 +74,14 @@ def _add(content: dict[str, Any], found: Iterable[Example], part: str) -> None:
             key = re.sub(r"\W+", "-", example["name"].lower()).strip("-")
             examples = content[media_type].setdefault("examples", {})
             examples[key] = {"summary": example["name"], **shown}
+
+
+def _link(example: Example) -> str:
+    return f"[{example['body_file']}]({_address(example['body_file'])})"
+
+
+def _address(file: str) -> str:
+    return static(f"examples/{file}")
 
 
 def _add_parameters(operation: dict[str, Any], path: str, sent: str) -> None:
