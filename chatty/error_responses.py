@@ -26,7 +26,7 @@ _TEMPLATES = {403: "403.html", 404: "404.html"}
 def error_response(request: HttpRequest, error: ChatError) -> HttpResponse:
     """Templates get `code`, `detail`, `status` and `request_id`."""
     response: HttpResponse
-    if request.path_info.startswith("/api/"):
+    if request.path_info.startswith(("/api/", "//api/")):
         response = JsonResponse(error.as_dict(), status=error.status)
     else:
         response = _error_page(request, error)
@@ -106,7 +106,10 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return error_response(request, ChatError("not_found"))
+    error = ChatError("not_found")
+    if "//" in request.path_info:  # usually of a program whose base URL ends with a slash
+        error = ChatError("not_found", _("The path has two slashes in a row. Leave one out."))
+    return error_response(request, error)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -23,7 +23,6 @@ from conversations.content import Content
 
 SUBPROTOCOL = "chatty.v2"
 FORMER_SUBPROTOCOLS = ("chatty.v1",)  # clients that offer only these get an `upgrade` frame
-FRAME_EXTENSION = "chatty.frame"  # offered by chatty/server/uvicorn_protocols.py
 FRAME_MAX = settings.FRAME_MAX  # bytes of one incoming frame
 DEPTH_MAX = 32
 HEARTBEAT_SECONDS = 25

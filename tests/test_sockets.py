@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import websockets.sync.client
 from channels_redis.pubsub import RedisPubSubChannelLayer
+from websockets.exceptions import InvalidStatus
 
 from conversations import limits, protocol
 from conversations.events import LAYER_TYPE, EphemeralEvent, to_layer
@@ -220,6 +221,23 @@ def test_trailing_slash_is_optional(place, alice):
     headers = {"Authorization": f"Bearer {alice.token}"}
     with websockets.sync.client.connect(address, additional_headers=headers, proxy=None) as socket:
         assert json.loads(socket.recv(timeout=10))["type"] == "hello"
+
+
+def test_handshake_is_rejected_in_words(place):
+    """At another path, and of another origin. Daphne can only send 403. The log is checked by `place`."""
+    address = place.url.replace("http", "ws", 1)
+    for path, origin, status, words in (
+        ("/socket/", place.url, 404, "doesn’t exist"),
+        ("/ws/", "https://evil.example", 403, "aren’t allowed"),
+    ):
+        with pytest.raises(InvalidStatus) as caught:
+            websockets.sync.client.connect(address + path, origin=origin, proxy=None)
+        answer = caught.value.response
+        if place.kind == "serve":
+            assert answer.status_code == status
+            assert words in answer.body.decode()
+        else:
+            assert answer.status_code == 403
 
 
 @pytest.mark.parametrize("path", ["/ws/", "/ws"])

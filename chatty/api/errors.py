@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
+from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -15,7 +16,6 @@ from chatty.common.errors import DATABASE_ERRORS, ChatError
 
 _WHOLE = "non_field_errors"  # DRF's name of the errors of no field
 _CODES: list[tuple[type[Exception], str]] = [
-    (exceptions.ParseError, "bad_frame"),
     (exceptions.NotAuthenticated, "unauthenticated"),
     (exceptions.AuthenticationFailed, "token_invalid"),
     (exceptions.PermissionDenied, "not_allowed"),
@@ -51,6 +51,8 @@ def as_chat_error(exc: Exception) -> ChatError | None:
         return exc
     if isinstance(exc, exceptions.ValidationError):
         return ChatError("invalid", fields=_fields(exc.detail))
+    if isinstance(exc, exceptions.ParseError):
+        return ChatError("bad_frame", _("The request couldn’t be read."))
     if isinstance(exc, DATABASE_ERRORS):
         return error_responses.database_error(exc)
     for kind, code in _CODES:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from chatty.common.errors import ChatError
+from chatty.common.handshakes import refuse_handshake
 from chatty.conf.env import Network
 from chatty.ops.health import Probe
 from chatty.ops.observer import Observer
@@ -14,7 +15,6 @@ from chatty.server.proxy_headers import apply_proxy_headers, untrusted_proxy_err
 from chatty.server.responses import send_error
 
 log = logging.getLogger("chatty.server.admission")
-_NO_SUCH_SOCKET = 4404
 _UPGRADE = ((b"connection", b"upgrade"), (b"upgrade", b"websocket"))
 
 
@@ -74,7 +74,7 @@ class Router:
             await consumer(scope, receive, send)
             return
         await receive()  # websocket.connect
-        await send({"type": "websocket.close", "code": _NO_SUCH_SOCKET})
+        await refuse_handshake(scope, send, ChatError("not_found"))
 
     def _find_socket(self, scope: Scope) -> Application | None:
         """The trailing slash is optional, as in paths of the API."""

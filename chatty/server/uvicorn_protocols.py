@@ -22,6 +22,7 @@ from websockets.exceptions import InvalidState
 from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 
+from chatty.common.handshakes import FRAME_EXTENSION
 from chatty.ops import metrics
 from chatty.ops.observer import SECURITY_HEADERS
 from chatty.server.admission import CUT_EXTENSION, PROGRESS_BYTES
@@ -235,10 +236,11 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     do not reach the application.
 
     uvicorn's own `send` needs a coroutine per socket and waits, possibly forever, for a client that
-    does not read. The extension provides three plain functions instead:
+    does not read. The extension provides plain functions instead:
         write(frame: bytes)    append an encoded frame to the connection's buffer
         buffered() -> int      bytes in that buffer
         close(code: int)       send a close frame, and abort the connection CLOSE_SECONDS later
+        refuse(status, text)   respond with this instead of accepting
     """
 
     _allowance = CONTROL_BURST
@@ -347,23 +349,22 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def handle_connect(self, event: Request) -> None:
         if event.headers.get_all("Sec-WebSocket-Version") != [WEBSOCKET_VERSION]:
-            self._reject_version()
+            right = {"Upgrade": "websocket", "Sec-WebSocket-Version": WEBSOCKET_VERSION}  # 4.4
+            self.refuse(426, f"The WebSocket version must be {WEBSOCKET_VERSION}.\n", right)
             return
         super().handle_connect(event)
         if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             # The application's task has been created, but has not run yet.
-            self.scope["extensions"]["chatty.frame"] = {
+            self.scope["extensions"][FRAME_EXTENSION] = {
                 "write": self.write_frame,
                 "buffered": self.transport.get_write_buffer_size,
                 "close": self.close_with,
+                "refuse": self.refuse,
             }
 
-    def _reject_version(self) -> None:
-        """Respond with the version that this server supports (RFC 6455, section 4.4)."""
-        text = f"The WebSocket version must be {WEBSOCKET_VERSION}.\n"
-        response = self.conn.reject(HTTPStatus.UPGRADE_REQUIRED, text)
-        response.headers["Upgrade"] = "websocket"
-        response.headers["Sec-WebSocket-Version"] = WEBSOCKET_VERSION
+    def refuse(self, status: int, text: str, headers: Any = ()) -> None:
+        response = self.conn.reject(HTTPStatus(status), text)
+        response.headers.update(headers)
         self.handshake_initiated = self.handshake_complete = self.close_sent = True
         self.conn.send_response(response)
         self.transport.write(b"".join(self.conn.data_to_send()))

@@ -9,6 +9,7 @@ import re
 
 import pytest
 
+from chatty.common.errors import ChatError
 from chatty.server.admission import ConcurrencyLimit
 from chatty.server.proxy_headers import apply_proxy_headers
 from chatty.server.router import Router
@@ -468,7 +469,7 @@ async def test_largest_unread_response_is_cut_first():
     assert (door._answers, door._answers_size) == (set(), 0)
 
 
-async def close_unknown_socket(door, path):
+async def close_unknown_socket(door, path, **about):
     sent = []
 
     async def receive():
@@ -477,7 +478,7 @@ async def close_unknown_socket(door, path):
     async def send(message):
         sent.append(message)
 
-    await door(scope("websocket", path=path), receive, send)
+    await door({**scope("websocket", path=path), **about}, receive, send)
     return sent
 
 
@@ -497,10 +498,12 @@ def router(**changes):
     return Router(**{**parts, **changes})
 
 
-async def test_socket_with_an_unknown_path_is_closed():
-    assert await close_unknown_socket(router(), "/ws/other/") == [
-        {"type": "websocket.close", "code": 4404}
-    ]
+async def test_socket_with_an_unknown_path_is_rejected_with_404():
+    refused = []
+    extensions = {"chatty.frame": {"refuse": lambda *about: refused.append(about)}}
+    assert await close_unknown_socket(router(), "/ws/other/", extensions=extensions) == []
+    assert refused == [(404, ChatError("not_found").detail)]
+    assert await close_unknown_socket(router(), "/ws/other/") == [{"type": "websocket.close"}]
     assert await close_unknown_socket(router(), "/ws/") == []
     assert await close_unknown_socket(router(), "/ws") == []  # the trailing slash is optional
 

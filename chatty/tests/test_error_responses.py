@@ -166,6 +166,13 @@ def test_unknown_api_path_returns_a_json_404(stranger):
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
+@pytest.mark.parametrize("path", ["//api/token/", "/api//token/"])
+def test_path_of_a_base_url_with_a_slash_is_answered_in_json(path, stranger):
+    answer = stranger.post(f"http://testserver{path}", {}, "application/json")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert "two slashes" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [

@@ -22,6 +22,7 @@ from accounts.socket_auth import SocketIdentity
 from accounts.wire import person_to_wire
 from chatty.assets.build import build_id
 from chatty.common.errors import DATABASE_ERRORS, ChatError
+from chatty.common.handshakes import FRAME_EXTENSION, refuse_handshake
 from chatty.common.limiter import client_address, limiter
 from conversations import actions, markdown, protocol, publisher
 from conversations.actions import Draft
@@ -111,14 +112,13 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         if socket_auth.origin_verdict(self.scope) == "foreign":
-            # Rejected with HTTP 403 before accepting, so that a foreign page can't read anything. All other
-            # rejections come after accepting, because browsers don't reveal why a handshake failed.
-            await self.close()
+            # Before accepting, so that its page can't read anything. All others are rejected after accepting,
+            # because browsers don't reveal why a handshake failed.
+            await refuse_handshake(self.scope, self.base_send, ChatError("foreign_origin"))
             raise StopConsumer
-        offered = self.scope.get("subprotocols", [])
-        spoken = protocol.choose_subprotocol(offered)
+        spoken = protocol.choose_subprotocol(offered := self.scope.get("subprotocols", []))
         await self.accept(spoken)
-        extension = self.scope.get("extensions", {}).get(protocol.FRAME_EXTENSION)
+        extension = self.scope.get("extensions", {}).get(FRAME_EXTENSION)
         self.send_buffer = (
             DirectSendBuffer(extension)
             if extension

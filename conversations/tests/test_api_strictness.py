@@ -5,6 +5,7 @@ The endpoints come from the OpenAPI schema, and that from the URLconf, so new on
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -132,6 +133,21 @@ def test_every_endpoint_is_in_the_schema():
     assert len(OPERATIONS) > 35
 
 
+@pytest.mark.django_db
+def test_methods_of_every_endpoint_are_listed_without_signing_in():
+    """Those in the description, and HEAD with GET."""
+    described: dict[str, set[str]] = {}
+    for operation in OPERATIONS:
+        described.setdefault(operation.path, {"OPTIONS"}).add(operation.method)
+    values = {"emoji": "x", "sid": "x", "digest": "x", "upload": "x"}
+    for path, methods in described.items():
+        address = re.sub(r"{(\w+)}", lambda name: values.get(name[1], "1"), path)
+        answer = Client().options(address)
+        also = {"HEAD"} if "GET" in methods else set()
+        assert (answer.status_code, set(answer.json()["methods"])) == (200, methods | also), path
+        assert set(answer.headers["Allow"].split(", ")) == methods | also
+
+
 def test_unknown_parameters_are_rejected_everywhere(ask):
     others = [Operation("GET", path, {}, {}, []) for path in ("/api/schema/", "/api/docs/")]
     passed = []
@@ -159,6 +175,34 @@ def test_repeated_and_invalid_parameters_are_rejected(ask):
                 if not is_error(answer, name):
                     passed.append(f"{operation}?{name}={value}: {answer.status_code}")
     assert passed == []
+
+
+# What creates something, but needs no key: sent again, it changes nothing (or, for links, ends the former one).
+REPEATABLE = {
+    *("POST /api/register/", "POST /api/invitations/register/"),  # an address registers once
+    *("POST /api/token/", "POST /api/token/refresh/", "POST /api/token/logout/"),
+    *("POST /api/conversations/direct/", "POST /api/conversations/{conversation}/members/"),
+    *("POST /api/conversations/{conversation}/join/", "POST /api/invitations/accept/"),
+    *("POST /api/conversations/{conversation}/leave/", "POST /api/join-requests/"),
+    "POST /api/conversations/{conversation}/join-link/",
+    # These create nothing that is stored.
+    *("POST /api/register/link/", "POST /api/me/email/", "POST /api/me/email/link/"),
+    *("POST /api/me/password/", "POST /api/invitations/look-up/"),
+    "POST /api/conversations/{conversation}/read/",
+    "POST /api/conversations/{conversation}/unread/",
+    "POST /api/conversations/{conversation}/join-requests/{user}/accept/",
+    "POST /api/conversations/{conversation}/join-requests/{user}/decline/",
+    "POST /api/conversations/{conversation}/join-requests/{user}/unblock/",
+}
+
+
+def test_everything_that_creates_takes_a_key_or_can_be_repeated():
+    keyless = {
+        str(each)
+        for each in OPERATIONS
+        if each.method == "POST" and "key" not in each.body.get("properties", {})
+    }
+    assert keyless - {"POST /api/emoji/"} == REPEATABLE  # a form, with a key
 
 
 def test_unknown_fields_are_rejected_everywhere(ask):
