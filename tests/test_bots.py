@@ -19,7 +19,7 @@ from tests.installations import eventually
 from tests.sockets import Member, new_member
 
 ROOT = Path(__file__).resolve().parent.parent
-LINES = 55  # of the one in Python, without blank lines and imports
+LINES = {"short": 30, "python": 55}  # without blank lines and imports
 
 
 def node() -> list[str]:
@@ -32,7 +32,7 @@ def node() -> list[str]:
     return [path, "--no-warnings", *(["--experimental-websocket"] if is_old else [])]
 
 
-COMMANDS = {"python": [sys.executable], "js": node()}
+COMMANDS = {"short": [sys.executable], "python": [sys.executable], "js": node()}
 LANGUAGES = [
     "python",
     pytest.param(
@@ -47,10 +47,11 @@ def place(builder):
         yield installation.serve(TICK_SECONDS="1")
 
 
-def program(language: str) -> str:
+def program(name: str) -> str:
+    """Return the program "short", "python" or "js": there are two in Python."""
     text = (ROOT / "docs/bots.md").read_text()
-    (found,) = re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return str(found)
+    found = re.findall(r"^```(?:python|js)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return dict(zip(COMMANDS, found, strict=True))[name]
 
 
 def registered(place, name: str) -> Member:
@@ -69,7 +70,7 @@ class Bot:
     """The program as a process. Every start is a new one, without any state of the last."""
 
     def __init__(self, place, language: str, account, directory: Path) -> None:
-        self.path = directory / ("bot.py" if language == "python" else "bot.mjs")
+        self.path = directory / ("bot.mjs" if language == "js" else "bot.py")
         self.path.write_text(program(language))
         self.command = [*COMMANDS[language], str(self.path)]
         self.output = directory / "output"
@@ -146,6 +147,31 @@ def test_bot_of_the_document_answers_each_message_once(place, language, tmp_path
 
 
 @pytest.mark.servers
+def test_bot_of_thirty_lines_answers_each_message_once(place, tmp_path):
+    alice, robot = new_member(place), registered(place, "Pingbotshort")
+    room = alice.create_conversation(robot, name="Small machine room")
+    closed = alice.create_conversation(robot, name="Archive")
+    bot = Bot(place, "short", {"EMAIL": robot.email, "PASSWORD": PASSWORD}, tmp_path)
+    alice.post_message(closed, "ping")
+    alice.ask("PATCH", f"/api/conversations/{closed}/", {"archived": True})
+    for turn in range(2):
+        for _ in range(6):
+            alice.post_message(room, "ping")
+        with bot.running():  # and killed at its first answer
+            eventually(lambda turn=turn: len(pongs_in(alice, room)) > turn * 6, seconds=20)
+    with bot.running():
+        eventually(lambda: len(pongs_in(alice, room)) >= 12, seconds=20)
+        alice.post_message(room, "ping")  # while it waits for something to happen
+        eventually(lambda: len(pongs_in(alice, room)) >= 13, seconds=20)
+    assert len(pongs_in(alice, room)) == 13, bot.output.read_text()
+    assert pongs_in(alice, closed) == []
+
+
+def pongs_in(person, conversation) -> list[int]:
+    return [each["id"] for each in person.read_messages(conversation) if each["body"] == "pong"]
+
+
+@pytest.mark.servers
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_bot_with_a_wrong_password_stops(place, language, tmp_path):
     account = {"EMAIL": new_member(place).email, "PASSWORD": "not the password at all"}
@@ -155,6 +181,7 @@ def test_bot_with_a_wrong_password_stops(place, language, tmp_path):
     assert re.search("401|Wrong email address or password", bot.output.read_text())
 
 
-def test_bot_of_the_document_is_short():
-    lines = [line for line in program("python").splitlines() if line and "import " not in line]
-    assert len(lines) <= LINES
+@pytest.mark.parametrize("name", LINES)
+def test_bots_of_the_document_are_short(name):
+    lines = [line for line in program(name).splitlines() if line and "import " not in line]
+    assert len(lines) <= LINES[name]

@@ -177,7 +177,7 @@ def test_repeated_and_invalid_parameters_are_rejected(ask):
     assert passed == []
 
 
-# What creates something, but needs no key: sent again, it changes nothing (or, for links, ends the former one).
+# What creates something, but needs no key: sent again, it changes nothing. A new link ends the former one.
 REPEATABLE = {
     *("POST /api/register/", "POST /api/invitations/register/"),  # an address registers once
     *("POST /api/token/", "POST /api/token/refresh/", "POST /api/token/logout/"),
