@@ -56,7 +56,7 @@ def test_picture_is_uploaded_and_removed(
     page.get_by_role("button", name="Remove picture").click()
     expect(page.get_by_text("Profile saved.")).to_be_visible()
     expect(face).to_have_count(0)
-    expect(page.locator(".sidebar__my-name")).to_have_text("Alice")
+    expect(page.locator("[data-slot=my-name]")).to_have_text("Alice")
 
 
 def test_invalid_picture_is_rejected_and_other_fields_are_kept(
@@ -73,7 +73,7 @@ def test_invalid_picture_is_rejected_and_other_fields_are_kept(
     expect(page.get_by_text("Chatty can’t read this image")).to_be_visible()
     expect(page.get_by_label("Your name")).to_have_value("Alice in between")
     expect(page.get_by_label("Teal")).to_be_checked()
-    expect(page.locator(".sidebar__my-name")).to_have_text("Alice")
+    expect(page.locator("[data-slot=my-name]")).to_have_text("Alice")
 
 
 @pytest.mark.long
@@ -174,7 +174,7 @@ def test_password_reset_works_without_scripts(visit: Visit, server: ChatServer) 
     page.get_by_label("Email address").fill("dora@example.org")
     page.get_by_label("Password", exact=True).fill("another blue teapot")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.locator(".sidebar__my-name")).to_have_text("Dora")
+    expect(page.locator("[data-slot=my-name]")).to_have_text("Dora")
 
 
 _FORGETFUL = """
