@@ -31,6 +31,7 @@ SLOTS = (
     "people-first",
     "people-last",
     "people-tool",
+    "sidebar-last",
     "sidebar-tools",
 )
 

@@ -16,7 +16,7 @@ class InvitationsConfig(AppConfig):
         import_module("conversations.invitations.emails").register()
         import_module("conversations.invitations.upkeep").register()
         capabilities.register_action(rules.INVITE)
-        capabilities.register_slot("sidebar-tools", "invitations/_sidebar_tool.html")
+        capabilities.register_slot("sidebar-last", "invitations/_sidebar_last.html")
         capabilities.register_slot("people-first", "invitations/_members_offer.html")
         capabilities.register_slot("beginning", "invitations/_beginning_offer.html")
         capabilities.register_slot("newcomer", "invitations/_newcomer_offer.html")

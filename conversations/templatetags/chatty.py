@@ -16,6 +16,7 @@ from django.forms import BoundField
 from django.template.base import NodeList, Parser, Token
 from django.template.context import Context
 from django.templatetags.static import static
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join, json_script
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
@@ -122,6 +123,12 @@ class ConstantNode(template.Node):
 def moment(at: datetime, reader: User) -> str:
     """A date and time as this person wants them."""
     return moments.full_text(at, reader.time_format)
+
+
+@register.filter
+def short_moment(at: datetime, reader: User) -> str:
+    """A time of today, or a recent day, or a date, as this person wants them."""
+    return moments.short_text(at, timezone.localdate(), reader.time_format)
 
 
 @register.filter

@@ -61,6 +61,7 @@ _BUTTONS = (
     None,
     FormatButton("code", "code", _("Code")),
     FormatButton("block", "square-code", _("Code block")),
+    FormatButton("spoiler", "eye-off", _("Spoiler")),
 )
 
 

@@ -36,14 +36,19 @@ def full_text(at: datetime, time_format: str) -> str:
 
 
 def short_text(at: datetime, today: date, time_format: str) -> str:
-    """Return "15:38", "Yesterday", "Wed" or a date, in the active time zone."""
+    """Return "15:38", "Yesterday", "Wed", "23 Nov" or a date with its year, in the active time zone."""
     local = timezone.localtime(at)
     days = (today - local.date()).days
     if days <= 0:
         return clock_text(local, time_format)
     if days == 1:
         return _("Yesterday")
-    return date_format(local, "D") if days < 7 else _short_date(local.date())
+    if days < 7:
+        return date_format(local, "D")
+    if days > 364:
+        return _short_date(local.date())
+    # Translators: day of the month, and the first three letters of the month's name.
+    return _("{d} {m}").format(d=local.day, m=date_format(local, "F")[:3])
 
 
 def _short_date(day: date) -> str:

@@ -139,7 +139,7 @@ def test_everything_can_be_done_with_the_keyboard(
     visit: Visit, server: ChatServer, made: dict[str, str]
 ) -> None:
     page = visit(server, "Alice").goto("/?list")
-    page.locator(".sidebar__tools a[href='/invitations/']").focus()
+    page.locator(".sidebar__last").focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/invitations/")
     page.locator("input[name=note]").first.focus()

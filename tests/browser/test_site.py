@@ -82,7 +82,7 @@ def test_help_contents_and_search_work_without_scripts(server, visit, name):
 def test_shortcuts_dialog_links_to_the_help(server, visit):
     page = visit(server, "Alice").goto("/c/browse/")
     expect(page.locator("html[data-connection=online]")).to_be_attached()
-    page.get_by_role("button", name="Keyboard shortcuts").click()
+    page.locator("#main").press("?")
     page.get_by_role("dialog").get_by_role("link", name="Help").click()
     page.wait_for_url(re.compile("/help/$"))
     expect(page.get_by_role("heading", name="Keyboard shortcuts")).to_be_visible()

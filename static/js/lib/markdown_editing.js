@@ -3,7 +3,7 @@
 // nothing is to be changed.
 
 /** Marks before and after the selected text. */
-export const MARKS = { bold: "**", italic: "*", strike: "~~", code: "`" };
+export const MARKS = { bold: "**", italic: "*", strike: "~~", code: "`", spoiler: "||" };
 const LIST_ITEM = /^([ \t]*(?:>[ \t]*)*)([-+*]|(\d{1,9})([.)]))([ \t]+)(.*)$/s;
 const QUOTED = /^([ \t]*>[ \t]*)(.*)$/s;
 const PREFIXES = { bullets: () => "- ", numbers: (number) => `${number}. `, quote: () => "> " };

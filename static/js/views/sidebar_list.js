@@ -46,8 +46,8 @@ export class SidebarList {
 
   /** Mark the open conversation, if there is one, instead of the page that was marked. */
   setCurrent() {
-    this.#current = this.#page.data?.conversation?.id ?? null;
-    const id = this.#current;
+    const id = this.#page.data?.conversation?.id ?? null;
+    this.#current = id;
     for (const link of document.querySelectorAll("#sidebar [aria-current=page]")) {
       link.removeAttribute("aria-current");
     }
@@ -122,7 +122,6 @@ export class SidebarList {
       /** @type {HTMLElement} */ (place).hidden = !status;
       setText(place, status ? `${status.emoji} ${status.text}` : "");
     }
-    if (user.id === this.#me.id) showMine(status);
     for (const id of this.#conversationList.ids()) {
       const data = this.#conversationList.get(id);
       const known = this.#knownOf(data);
@@ -213,17 +212,20 @@ export class SidebarList {
     else place.removeAttribute("title");
   }
 
-  /** "15:38", "Yesterday", "Wed" or a date. */
-  #shortMoment(moment, now = Date.now()) {
-    const days = this.#times.daysAgo(moment, now);
+  /** "15:38", "Yesterday", "Wed", "23 Nov", or a date with its year. */
+  #shortMoment(moment) {
+    const days = this.#times.daysAgo(moment);
     if (days <= 0) return this.#times.clock(moment);
     if (days === 1) return t("day.yesterday");
     const [y, m, d] = this.#times.dayKey(moment).split("-");
-    if (days >= 7) return t("date.short", { d, m, y });
+    if (days > 364) return t("date.short", { d, m, y });
+    const isNear = days < 7;
     const { lang } = document.documentElement;
     const language = lang && lang !== "en" ? lang : "en-GB";
-    const options = /** @type {const} */ ({ weekday: "short", timeZone: "UTC" });
-    return new Intl.DateTimeFormat(language, options).format(new Date(`${y}-${m}-${d}`));
+    const options = { [isNear ? "weekday" : "month"]: "short", timeZone: "UTC" };
+    // Browsers differ in how they shorten, as in "Sept".
+    const name = new Intl.DateTimeFormat(language, options).format(new Date(`${y}-${m}-${d}`)).slice(0, 3);
+    return isNear ? name : t("date.month", { d: Number(d), m: name });
   }
 
   /** How many conversations the filters would show. */
@@ -326,13 +328,6 @@ function showCounts(row, data) {
   fill(row, "mentions-count", `@${mentions.length}`);
   slot(row, "unread").hidden = !unread;
   fill(row, "unread-count", `${unread}${more ? "+" : ""}`);
-}
-
-function showMine(status) {
-  const place = slot(document, "my-status");
-  place.hidden = !status;
-  setText(place, status?.emoji || "💬");
-  place.parentElement.title = status?.text || place.parentElement.ariaLabel;
 }
 
 /** The star and the bell at the top of the open conversation. */
