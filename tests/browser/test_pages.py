@@ -117,6 +117,25 @@ def more(message: Locator) -> None:
     message.get_by_role("link", name="More").click()
 
 
+def test_form_of_a_new_conversation_is_kept_for_going_back(
+    visit: Visit, server: ChatServer
+) -> None:
+    page = visit(server, "Alice").goto("/c/new/")
+    page.get_by_label("Name", exact=True).fill("Half a name")
+    page.get_by_label("Public").check()
+    page.wait_for_function("history.state?.form")  # its script has loaded
+    page.get_by_role("link", name="Browse conversations").first.click()
+    page.wait_for_url("**/c/browse/")
+    page.go_back()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Half a name")
+    expect(page.get_by_label("Public")).to_be_checked()
+    page.get_by_role("link", name="Browse conversations").first.click()
+    page.wait_for_url("**/c/browse/")
+    page.get_by_role("link", name="New conversation").first.click()
+    page.wait_for_url("**/c/new/")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("")
+
+
 def test_conversation_works_without_scripts(visit: Visit, server: ChatServer) -> None:
     alice = visit(server, "Alice", javascript=False)
     bob = visit(server, "Bob", javascript=False)

@@ -84,6 +84,18 @@ export async function test_draft_keeps_every_field_of_the_message() {
   again.composer.disconnect();
 }
 
+export function test_draft_that_the_storage_refuses_is_kept_while_the_page_is_open() {
+  const setItem = () => {
+    throw new Error("full");
+  };
+  const full = { getItem: () => null, setItem, removeItem() {} };
+  const [one, other] = [new Drafts("full", "", full), new Drafts("full", "", full)];
+  one.write(1, { body: "kept" });
+  equal([other.read(1).body, other.conversations()], ["kept", [1]]);
+  one.write(1, {});
+  equal([other.read(1), other.size], [null, 0]);
+}
+
 export async function test_draft_of_the_previous_version_is_restored() {
   const drafts = new Drafts("composer.test");
   drafts.write(99, { body: "Yes", reply: QUOTED });

@@ -7,6 +7,8 @@ const PREFIX = "chatty.draft.";
 const WRITER = "chatty.writer."; // plus a scope: identifies the author of its drafts
 const LIFETIME = 30 * 86_400_000; // ms
 
+const refused = {}; // what the storage did not take, because it is full or blocked: kept while the page is open
+
 export class Drafts {
   #prefix;
   #signature;
@@ -90,7 +92,7 @@ export class Drafts {
 
   #get(name) {
     try {
-      return JSON.parse(this.#storage.getItem(name));
+      return JSON.parse(refused[name] ?? this.#storage.getItem(name));
     } catch {
       return null;
     }
@@ -98,38 +100,27 @@ export class Drafts {
 
   /** Store `value`, or remove it if null. */
   #put(name, value) {
+    const text = value && JSON.stringify({ ...value, at: Date.now() });
+    delete refused[name];
     try {
-      if (value) this.#storage.setItem(name, JSON.stringify({ ...value, at: Date.now() }));
+      if (text) this.#storage.setItem(name, text);
       else this.#storage.removeItem(name);
     } catch {
-      // The storage is full or blocked: the text remains in the composer.
+      if (text) refused[name] = text;
     }
   }
 }
 
 function keysOf(storage, prefix) {
-  return Object.keys(storage).filter((name) => name.startsWith(prefix));
+  return Object.keys({ ...storage, ...refused }).filter((name) => name.startsWith(prefix));
 }
 
+/** Where storage is blocked, everything is refused. */
 function usableStorage() {
   try {
     localStorage.getItem("");
     return localStorage;
   } catch {
-    return new MemoryStorage();
-  }
-}
-
-class MemoryStorage {
-  getItem(name) {
-    return this[name] ?? null;
-  }
-
-  setItem(name, value) {
-    this[name] = value;
-  }
-
-  removeItem(name) {
-    delete this[name];
+    return {};
   }
 }
