@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from django.templatetags.static import static
+from django.conf import settings
 
 FILE = "examples.json"
 _JSON = "application/json"
@@ -81,7 +81,8 @@ def _link(example: Example) -> str:
 
 
 def _address(file: str) -> str:
-    return static(f"examples/{file}")
+    # Not static(): the schema is also made before files are collected, by `manage.py check`.
+    return f"{settings.STATIC_URL}examples/{file}"
 
 
 def _add_parameters(operation: dict[str, Any], path: str, sent: str) -> None:

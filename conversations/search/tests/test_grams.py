@@ -80,7 +80,8 @@ def test_excerpt_marks_what_was_searched(given_):
         return
     parts = Matcher([term]).excerpt(text)
     hits = [part.text for part in parts if part.hit]
-    assert any(fold(hit) == term for hit in hits) or len(text) > 200 or len(hits) == 1
+    # Hits that follow each other are one.
+    assert any(not fold(hit).replace(term, "") for hit in hits) or len(text) > 200 or len(hits) == 1
     assert all(part.text and "\n" not in part.text for part in parts)
     joined = "".join(part.text for part in parts).strip("…")
     assert " ".join(joined.split()) in " ".join(text.split())
