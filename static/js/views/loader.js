@@ -62,7 +62,9 @@ export class Loader {
     // Perhaps called several times.
     const load = () => {
       for (const name of missing.splice(0)) {
-        const start = (module) => {
+        const start = async (module) => {
+          // In a task of its own, so that a slow device can respond to the user between the views.
+          await globalThis.scheduler?.yield?.();
           // A bundle has those of its views by name. See chatty/assets/bundle.py.
           this.#views.set(name, module.views?.[name] ?? module.connect);
           if (!signal.aborted) this.#connect(name, element, started);
