@@ -460,9 +460,6 @@ def _quote_in(quote: dict[str, Any] | None) -> list[Any] | None:
 @_rule
 def constants(name: str) -> Any:
     """Numbers and names of the protocol and of limits."""
-    if name == "CLIENT_FRAMES":
-        frames = protocol.ClientFrame.__subclasses__()
-        return sorted(str(frame.__struct_config__.tag) for frame in frames)
     if name == "UPLOAD_PIECE_MAX":
         return attachment_limits.PIECE_MAX
     return getattr(protocol if hasattr(protocol, name) else limits, name)

@@ -5,7 +5,6 @@ import { Presence } from "chatty/chat/presence.js";
 import {
   ACCOUNT_CLOSED,
   afterClose,
-  CLIENT_FRAMES,
   SIGNED_OUT,
   SUBPROTOCOL,
   TOO_MANY_SOCKETS,
@@ -260,7 +259,6 @@ const RULES = {
 
 const CONSTANTS = {
   SUBPROTOCOL,
-  CLIENT_FRAMES: CLIENT_FRAMES.toSorted(),
   CLOSE_SIGNED_OUT: SIGNED_OUT,
   CLOSE_ACCOUNT_CLOSED: ACCOUNT_CLOSED,
   CLOSE_TOO_MANY: TOO_MANY_SOCKETS,

@@ -5,7 +5,6 @@
 
 const PREFIX = "chatty.draft.";
 const WRITER = "chatty.writer."; // plus a scope: identifies the author of its drafts
-const LIFETIME = 30 * 86_400_000; // ms
 
 const refused = {}; // what the storage did not take, because it is full or blocked: kept while the page is open
 
@@ -39,8 +38,9 @@ export class Drafts {
   }
 
   /**
-   * The content of the message, and `reply`: the quoted message as in Composer.replyTo(), or null. Drafts of
-   * edits have `body`, `edited_at` and `conversation`. Null if there is none.
+   * The content of the message, and `reply`: the quoted message as in Composer.replyTo(), or null. With the
+   * `key` of a message, it has been sent, and is only there until the outbox has stored that. Drafts of edits have
+   * `body`, `edited_at` and `conversation`. Null if there is none.
    */
   read(name) {
     return this.#get(this.#prefix + name);
@@ -69,18 +69,6 @@ export class Drafts {
   /** Remove all drafts of this scope, and the record of their author. */
   clear() {
     for (const name of [...keysOf(this.#storage, this.#prefix), this.#signature]) this.#put(name, null);
-  }
-
-  /** Remove drafts not touched for 30 days, of every account. */
-  removeOld(now = Date.now()) {
-    for (const name of [...keysOf(this.#storage, PREFIX), ...keysOf(this.#storage, WRITER)]) {
-      try {
-        const { at = now } = JSON.parse(this.#storage.getItem(name));
-        if (now - at > LIFETIME) this.#storage.removeItem(name);
-      } catch {
-        // Not written by Chatty.
-      }
-    }
   }
 
   /** The conversation of a `storage` event's key, or null. */

@@ -2,8 +2,6 @@
 
 export const SUBPROTOCOL = "chatty.v2";
 
-export const CLIENT_FRAMES = ["send", "read", "typing", "sync", "auth", "ping"];
-
 export const SIGNED_OUT = 4001;
 export const ACCOUNT_CLOSED = 4403;
 export const TOO_MANY_SOCKETS = 4409;

@@ -1,7 +1,7 @@
 // Shows connection problems. Short interruptions are not shown.
 
 import { ACCOUNT_CLOSED, SIGNED_OUT, TOO_MANY_SOCKETS } from "chatty/chat/protocol.js";
-import { button, element } from "chatty/views/dom.js";
+import { element, view } from "chatty/views/dom.js";
 import { announce } from "chatty/views/live_region.js";
 import { toast } from "chatty/views/toast.js";
 import { t } from "chatty/views/i18n.js";
@@ -99,12 +99,13 @@ class ConnectionView {
     if (hadFocus) document.getElementById("main").focus({ preventScroll: true });
     if (!name) return;
     const text = t(`connection.${name}`);
-    this.#bar = element("div", "connection-bar", element("p", "", text));
-    this.#bar.dataset.problem = name;
-    const action = this.#actionFor(name);
-    if (action) this.#bar.append(action);
-    document.getElementById("main").prepend(this.#bar);
+    const bar = element("div", "connection-bar", element("p", "", text));
+    bar.dataset.problem = name;
+    document.getElementById("main").prepend(bar);
     announce(text);
+    this.#bar = bar;
+    // Every action needs the server anyway, so its module can wait for it.
+    view("connection_action").then((it) => it.offerAction(bar, this.#page, () => this.#retry()));
   }
 
   #problem() {
@@ -115,18 +116,6 @@ class ConnectionView {
     if (code === SIGNED_OUT) return this.#page.sending?.size ? "signed_out" : "signed_out_plain";
     if (code === ACCOUNT_CLOSED) return "closed";
     return "stopped";
-  }
-
-  #actionFor(name) {
-    if (["closed", "blocked", "unstored"].includes(name)) return null;
-    const isSignedOut = name.startsWith("signed_out");
-    const text = isSignedOut ? t("connection.signed_out.way") : t(`connection.${name}.way`);
-    if (name === "too_many") return button("button button--quiet", text, () => this.#retry());
-    const link = element("a", "button button--quiet", text);
-    const here = location.pathname + location.search;
-    link.href = isSignedOut ? `${this.#page.data.urls.sign_in}?next=${encodeURIComponent(here)}` : here;
-    link.target = "_self"; // a load: see navigation.js
-    return link;
   }
 
   /** Works without a reload once another window has been closed. Until then, say that it does not. */

@@ -1,6 +1,6 @@
 // Sends what is unsent, from every page, and shows unsent text that can't be sent anymore.
 
-import { attempt } from "chatty/views/attempt.js";
+import { removeOldDrafts } from "chatty/chat/old_drafts.js";
 import { view } from "chatty/views/dom.js";
 import { startSending } from "chatty/views/start_sending.js";
 
@@ -8,7 +8,7 @@ import { startSending } from "chatty/views/start_sending.js";
 export function connect(_element, page) {
   const sending = startSending(page);
   const { drafts, outbox } = sending;
-  attempt(() => drafts.removeOld());
+  removeOldDrafts();
   const look = async () => {
     if (page.data.conversation) await page.part("conversation_page");
     const { conversation: here, conversationList: list } = page;
