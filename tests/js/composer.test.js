@@ -29,7 +29,13 @@ function formWithMood() {
   return document.forms[0];
 }
 
-function opened({ conversation = newConversation(), drafts = new Drafts("composer.test") } = {}) {
+function opened({
+  conversation = newConversation(),
+  drafts = new Drafts("composer.test"),
+  kept = Promise.resolve(),
+  loaded = Promise.resolve(),
+  stored = [],
+} = {}) {
   const form = formWithMood();
   const sent = [];
   const chat = {
@@ -39,10 +45,11 @@ function opened({ conversation = newConversation(), drafts = new Drafts("compose
     loadMessage: async () => {},
     send(content) {
       sent.push(content);
-      return { kept: Promise.resolve() };
+      return { record: { key: `key-${sent.length}` }, kept };
     },
+    outbox: { entry: (key) => stored.find((each) => each === key) },
   };
-  const composer = new Composer({ form, chat, drafts, onSent() {}, editLast() {} });
+  const composer = new Composer({ form, chat, drafts, loaded, onSent() {}, editLast() {} });
   composer.connect();
   const { body, mood } = form.elements;
   const fill = (field, value) => {
@@ -114,4 +121,27 @@ export async function test_failed_message_returns_with_every_field() {
   form.requestSubmit();
   equal(sent, [{ reply_to: 5, body: "above\nbelow" }]);
   composer.disconnect();
+}
+
+export async function test_message_that_was_sent_just_before_a_reload_is_no_draft_unless_it_was_lost() {
+  for (const [stored, text] of [
+    [["key-1"], ""],
+    [[], "Yes"],
+  ]) {
+    const kept = new Promise(() => {}); // the page is closed before
+    const { conversation, drafts, body, form, fill, composer } = opened({ kept });
+    fill(body, "Yes");
+    form.requestSubmit();
+    equal(drafts.read(conversation).key, "key-1");
+    composer.disconnect();
+    let load;
+    const loaded = new Promise((resolve) => (load = resolve));
+    const again = opened({ conversation, drafts, loaded, stored });
+    equal(again.body.value, "", "not before it is known");
+    load();
+    await loaded;
+    equal([again.body.value, drafts.read(conversation)?.body], [text, text || undefined]);
+    equal(drafts.read(conversation)?.key || "", "");
+    again.composer.disconnect();
+  }
 }

@@ -84,7 +84,9 @@ export function connect(label, page) {
   const voice = form.querySelector(".composer__voice input");
   const switchVoice = () => use((it) => it.record(voice));
   on(voice, "change", switchVoice);
-  // What was chosen before this had loaded.
+  // What was chosen before this had loaded, and perhaps sent: see composer.js.
+  isSent = "waits" in form.dataset && label.control.files.length > 0;
+  delete form.dataset.waits;
   take();
   if (voice.checked) switchVoice();
   restore();

@@ -14,6 +14,7 @@ export class Composer {
   #box; // the textarea
   #chat;
   #drafts;
+  #loaded; // resolves once the outbox has what was unsent
   #max;
   #reply = null; // {id, author, excerpt}
   #editLast;
@@ -30,11 +31,12 @@ export class Composer {
    * editing. It returns a promise that settles once the editor is open or failed to load, or false if
    * there is no such message.
    */
-  constructor({ form, chat, drafts, onSent, editLast }) {
+  constructor({ form, chat, drafts, loaded, onSent, editLast }) {
     this.#form = form;
     this.#box = form.elements.body;
     this.#chat = chat;
     this.#drafts = drafts;
+    this.#loaded = loaded;
     this.#max = Number(this.#box.dataset.max);
     this.#onSent = onSent;
     this.#editLast = editLast;
@@ -177,7 +179,10 @@ export class Composer {
   }
 
   #onSubmit(event) {
-    if (this.#locked || this.#isHeld) {
+    // Files that views/attach_start.js has yet to take: it then sends the message.
+    const waits = this.#form.querySelector("[type=file]")?.files[0];
+    if (waits) this.#form.dataset.waits = "";
+    if (this.#locked || this.#isHeld || waits) {
       event.preventDefault();
       return;
     }
@@ -192,8 +197,9 @@ export class Composer {
       );
     } else {
       // Prevent the plain form submission only after the outbox has the message, in case send() throws.
-      const { kept } = this.#chat.send({ ...this.#content, body });
+      const { record, kept } = this.#chat.send({ ...this.#content, body });
       event.preventDefault();
+      this.#saveDraft(record.key);
       this.#empty(kept);
     }
   }
@@ -237,14 +243,24 @@ export class Composer {
 
   // Internal: drafts
 
-  #restore() {
-    const draft = this.#drafts.read(this.#chat.id) ?? {};
-    const isShared = "shared" in this.#form.dataset; // by another app: it is below the draft
+  async #restore() {
     this.#reply = this.#replyOnPage();
+    const draft = this.#drafts.read(this.#chat.id);
+    if (draft?.key) {
+      // It was sent, but the page was closed before it knew whether the outbox had stored it.
+      await this.#loaded;
+      this.#add(this.#chat.outbox.entry(draft.key) ? null : draft);
+      this.#show();
+      this.#saveDraft();
+    } else this.#add(draft);
+  }
+
+  #add(draft) {
+    const isShared = "shared" in this.#form.dataset; // by another app: it is below the draft
     // Text that the server returned with an error, or that the browser restored, is newer than the draft.
     if (this.#box.value && !isShared) return;
-    this.#insert(draft);
-    this.#reply ??= draft.reply ?? null;
+    if (draft) this.#insert(draft); // otherwise the page would be laid out again, for nothing
+    this.#reply ??= draft?.reply ?? null;
     this.#showReply();
     if (!isShared) return;
     this.#saveDraft();
@@ -258,15 +274,17 @@ export class Composer {
     return { id, author: "", heading: text("reply-author"), excerpt: text("reply-text") };
   }
 
-  #saveDraft() {
-    this.#drafts.write(this.#chat.id, { ...this.#content, reply: this.#reply });
+  /** @param {string} [key] of the message that has just been sent with it */
+  #saveDraft(key) {
+    this.#drafts.write(this.#chat.id, { ...this.#content, reply: this.#reply, key });
   }
 
   /** Another tab changed the draft: apply it, unless the user is typing here. */
   #onStorage(name) {
     if (this.#drafts.conversationOf(name) !== this.#chat.id) return;
     if (document.activeElement === this.#box && document.hasFocus()) return;
-    this.#fill(this.#drafts.read(this.#chat.id));
+    const draft = this.#drafts.read(this.#chat.id);
+    this.#fill(draft?.key ? null : draft);
   }
 
   // Internal: the quoted message

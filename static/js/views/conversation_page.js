@@ -45,7 +45,7 @@ export class ConversationPage {
     this.#page = page;
     const { user: me, conversation } = data;
     const { chat, conversationList } = page;
-    const { drafts } = startSending(page);
+    const { drafts, loaded } = startSending(page);
     const store = new Store({ me: me.id, page: conversation.history });
     const times = new Times({
       zone: me.time_zone,
@@ -71,6 +71,7 @@ export class ConversationPage {
       form: byId(root, "composer"),
       chat: this.#chat,
       drafts,
+      loaded,
       onSent: () => {
         this.#timeline.toLatest();
         this.#reading?.messageSent();
