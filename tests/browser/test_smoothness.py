@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import statistics
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -14,13 +13,13 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.rooms import Room, bubble, enter, scroll, wait_for_line, wait_until
+from tests.browser.shifts import SHIFT_MAX, WATCH_SHIFTS, since_last
 from tests.uploads import Uploader
 
 pytestmark = pytest.mark.long
 
 ROUNDS = 3  # the best one counts: other programs can only make it slower
 FRAME_MAX = 30  # ms from a key to the frame that shows it, 95th percentile
-SHIFT_MAX = 0.02
 TEXT = "A sentence as people write it, with *bold* words and :emoji: in between. "
 
 # From each key press until the frame after it has been drawn.
@@ -34,31 +33,18 @@ _WATCH_KEYS = """() => {
         });
     }, true);
 }"""
-# The largest sum of shifts, also of those just after a key, which the score of a page leaves out.
-_WATCH_SHIFTS = """
-    window.shifts = [];
-    new PerformanceObserver((list) => {
-        for (const entry of list.getEntries()) {
-            const moved = entry.sources.map(({ node }) => node?.id || node?.className || node?.nodeName);
-            window.shifts.push({ value: entry.value, moved });
-        }
-    }).observe({ type: "layout-shift", buffered: true });
-"""
 
 
 def shifts(page: Page) -> float:
     """The sum of all layout shifts since this was last called."""
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 100)))")
-    found: list[dict[str, Any]] = page.evaluate("window.shifts.splice(0)")
-    print(found)
-    return sum(each["value"] for each in found)
+    return float(sum(each["value"] for each in since_last(page)))
 
 
 @pytest.fixture
 def page(visit: Visit, room: Room) -> Page:
     room.fill(60, text="Message {} of a conversation, as long as most of them are")
     visitor = visit(room.server, "Alice")
-    visitor.page.add_init_script(_WATCH_SHIFTS)
+    visitor.page.add_init_script(WATCH_SHIFTS)
     return enter(visitor, room)
 
 
@@ -80,7 +66,7 @@ def test_typing_is_shown_in_the_next_frame(page: Page) -> None:
 def test_nothing_moves_while_a_page_loads(visit: Visit, room: Room, phone: bool) -> None:
     room.fill(60, text="Message {} of a conversation, as long as most of them are")
     visitor = visit(room.server, "Alice", phone=phone)
-    visitor.page.add_init_script(_WATCH_SHIFTS)
+    visitor.page.add_init_script(WATCH_SHIFTS)
     enter(visitor, room)
     assert shifts(visitor.page) <= SHIFT_MAX
     visitor.page.reload()
@@ -138,7 +124,7 @@ def test_nothing_moves_around_pictures(visit: Visit, room: Room) -> None:
         upload = _upload_picture(uploader, f"{room.id}-{number}", sizes[number % 4])
         room.say(room.bob, "Look" if number % 2 else "", files=[{"upload": upload}])
     visitor = visit(room.server, "Alice")
-    visitor.page.add_init_script(_WATCH_SHIFTS)
+    visitor.page.add_init_script(WATCH_SHIFTS)
     page = enter(visitor, room)
     expect(page.locator(".files__image").last).to_have_js_property("complete", True)
     assert shifts(page) <= SHIFT_MAX

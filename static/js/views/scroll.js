@@ -127,7 +127,7 @@ export class Scroll {
     return this.#onScroll();
   }
 
-  /** The first visible messages as [{element, top}]. If the first is removed, the next is the anchor. */
+  /** The first visible messages as [{element, top}], at least two. If the first is removed, the next is the anchor. */
   #findAnchor() {
     const { top, bottom } = this.#box.getBoundingClientRect();
     const found = [];
@@ -135,11 +135,12 @@ export class Scroll {
     const first = firstIndex(all, (each) => each.getBoundingClientRect().bottom > top);
     for (const element of all.slice(first, first + 9)) {
       const place = element.getBoundingClientRect();
-      if (place.top >= bottom) break;
+      if (found[1] && place.top >= bottom) break;
       found.push({ element, top: place.top - top });
     }
-    // Not the oldest: if it becomes the second message of its author, it loses the name above its text.
-    if (first === 0 && found.length > 1) found.push(found.shift());
+    // Not the oldest: if it becomes the second message of its author, it loses the name above its text. The next one
+    // can be below the view, under a picture.
+    if (!first && found[1]) found.push(found.shift());
     return found;
   }
 
