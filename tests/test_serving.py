@@ -10,6 +10,8 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import websockets.sync.client
@@ -90,6 +92,24 @@ def test_memory_of_password_hashing_is_returned_to_the_system(installation):
     }
     assert grown["tuned"] < 4 * 2**20
     assert grown["plain"] > 15 * 2**20  # otherwise the setting would be useless
+
+
+# glibc reserves this much address space for each heap but the first, aligned to it.
+HEAP = 64 * 2**20
+
+
+@pytest.mark.long
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="there is no mallopt to set")
+def test_all_threads_of_a_server_on_postgresql_share_two_heaps(production_installation):
+    server = production_installation.serve()
+    maps = Path(f"/proc/{server.process.pid}/maps").read_text().splitlines()
+    areas = [[int(end, 16) for end in line.split()[0].split("-")] for line in maps]
+    heaps = [
+        start
+        for (start, end), (after, last) in pairwise(areas)
+        if start % HEAP == 0 and end == after and last - start == HEAP
+    ]
+    assert len(heaps) == 1
 
 
 def test_serve_before_setup_is_rejected_and_creates_no_database(installation, tmp_path):

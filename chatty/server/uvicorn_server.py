@@ -170,7 +170,8 @@ def trim_memory() -> None:
     """Make glibc return freed memory to the system. Does nothing without glibc.
 
     By default glibc keeps a heap per thread and, once a large block has been freed (hashing a password
-    takes 19 MiB), up to twice its size in each: 150 MiB with a few hostile clients.
+    takes 19 MiB), up to twice its size in each: 150 MiB with a few hostile clients. Must be called before
+    other threads start, such as those of a pool of connections: each of them would get a heap of its own.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -231,7 +232,6 @@ def serve(listener: socket.socket, on_ready: Callable[[], None], **changes: Any)
     signal.signal(signal.SIGTERM, lambda *_: None)
     # When the terminal closes, stop as for SIGTERM.
     signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
-    trim_memory()
     call_with_stack_space(Server(configuration(**changes), on_ready).run, sockets=[listener])
 
 
@@ -239,6 +239,7 @@ def _work(listener: socket.socket, ready: Connection) -> None:
     """Run a worker. It is a new interpreter, so Django has to be set up. Closes `ready` once it serves."""
     import django
 
+    trim_memory()
     django.setup()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     serve(listener, on_ready=ready.close)

@@ -38,6 +38,7 @@ class Command(BaseCommand):
     def handle(self, *, host: str, port: int, workers: int, **options: Any) -> None:
         if workers < 1:
             raise CommandError("--workers must be at least 1.")
+        uvicorn_server.trim_memory()
         try:
             startup.require_ready(workers)
             listener = uvicorn_server.listening_socket(host, port)
