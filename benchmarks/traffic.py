@@ -48,10 +48,9 @@ def burst(
     numbers: range,
     *,
     window: int,
-    between: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """One socket sends, all receive. `window` messages are in flight at once: the next one is sent
-    when the oldest has arrived everywhere. `between` is called after each pump()."""
+    when the oldest has arrived everywhere."""
     clients.drain()  # earlier messages
     clients.forget()
     sender, size = clients.lines[0], len(clients.lines)
@@ -71,7 +70,6 @@ def burst(
         while clients.heard >= (done + 1) * size and done < count:
             waits.append(time.monotonic() - clients.sent_at[numbers[done]])
             done += 1
-        between()
     seconds, deliveries = time.monotonic() - start, clients.heard
     clients.drain()  # the loop counts all deliveries, so a duplicate may hide one not yet received
     faults = Faults(late=clients.late)
@@ -133,7 +131,6 @@ def steady(
     numbers: range,
     *,
     rate: float,
-    between: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Send `rate` messages a second, each by the next socket, received by all.
 
@@ -160,7 +157,6 @@ def steady(
         for line in clients.pump(max(0.0, wait)):
             moved = time.monotonic()
             waits += line.newly_acknowledged()
-        between()
     lasted = time.monotonic() - began
     clients.drain()
     faults = Faults(late=clients.late)

@@ -8,12 +8,11 @@ import time
 import uuid
 from http.client import HTTPConnection
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 from benchmarks.bench import MILLI, Bench
 from benchmarks.client import LoadClients
 from benchmarks.contenders import Chatty
-from benchmarks.measure import CpuTime, percentile
+from benchmarks.measure import CpuTime, Memory, percentile
 from benchmarks.rest import call
 from benchmarks.scenarios import sends
 from benchmarks.site import Plan
@@ -66,9 +65,8 @@ def _carry(bench: Bench, chatty: Chatty, who: int, size: int) -> None:
     line = HTTPConnection("127.0.0.1", chatty.port, timeout=60)
     token = chatty.tokens[who]
     upload(line, token, 2 * MEGABYTE)  # warms up
-    pid, note = chatty.pid, bench.sheet.note
-    Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins again
-    before = _peak_bytes(pid)
+    note = bench.sheet.note
+    memory = Memory(chatty.pid)
     began = chatty.cpu_time()
     made = upload(line, token, size)
     spent = chatty.cpu_time().since(began)
@@ -88,20 +86,13 @@ def _carry(bench: Bench, chatty: Chatty, who: int, size: int) -> None:
     if answer.status != 200 or left:
         raise RuntimeError(f"The file was not sent whole: status {answer.status}, {left} missing")
     _note_cost(bench, chatty, DOWNLOAD, chatty.cpu_time().since(began), size)
-    grown = (_peak_bytes(pid) - before) / MEGABYTE
-    note(SCENARIO, MEMORY, chatty.name, grown, "MB", 1)
+    note(SCENARIO, MEMORY, chatty.name, memory.grown / MEGABYTE, "MB", 1)
     line.close()
 
 
 def _note_cost(bench: Bench, chatty: Chatty, what: str, spent: CpuTime, size: int) -> None:
     cost = spent.per(size / MEGABYTE)
     bench.sheet.note(SCENARIO, what, chatty.name, cost.app * MILLI, "ms", 2)
-
-
-def _peak_bytes(pid: int) -> int:
-    told = Path(f"/proc/{pid}/status").read_text()
-    (line,) = [each for each in told.splitlines() if each.startswith("VmHWM:")]
-    return 1024 * int(line.split()[1])
 
 
 def upload(line: HTTPConnection, token: str, size: int) -> str:

@@ -25,10 +25,9 @@ from typing import Any
 from benchmarks.bench import MILLI, Bench
 from benchmarks.client import LoadClients, text_frame, upgrade
 from benchmarks.contenders import Chatty, ChattyGuarded, Contender
-from benchmarks.measure import percentile
+from benchmarks.measure import Memory, percentile
 from benchmarks.scenarios.fanout import WORDS
 from benchmarks.scenarios.page import PASSWORD, signed_in
-from benchmarks.scenarios.slow_reader import Memory
 from benchmarks.site import Plan
 from benchmarks.traffic import Outcome, steady
 
@@ -81,7 +80,8 @@ def run(bench: Bench) -> None:
             # Both halves include a sign-in, since hashing one password takes 19 MiB for a moment.
             before = Memory(contender.pid)
             with beside(context, load_pages, port, reader_email, room) as calm:
-                alone = _talk(contender, clients, seconds, before.look)
+                alone = _talk(contender, clients, seconds)
+            most_before = before.most
             memory = Memory(contender.pid)
             token = contender.tokens[hostile]
             target = Target(port, token, contender.rooms[0], hostile_email)
@@ -89,10 +89,11 @@ def run(bench: Bench) -> None:
                 beside(context, attack, target) as attacks,
                 beside(context, load_pages, port, reader_email, room) as pages,
             ):
-                attacked = _talk(contender, clients, seconds, memory.look)
+                attacked = _talk(contender, clients, seconds)
+                most = memory.most
         _note(bench, contender.name, alone, attacked)
         sheet, name = bench.sheet, contender.name
-        grown = (memory.most - before.most) / 2**20
+        grown = (most - most_before) / 2**20
         sheet.note(SCENARIO, MEMORY, name, grown, "MiB")
         sheet.note(SCENARIO, "slowest page, without them", name, max(calm.answer), "s", 2)
         sheet.note(SCENARIO, SLOWEST, name, max(pages.answer), "s", 2)
@@ -131,19 +132,13 @@ def _note(bench: Bench, name: str, alone: Outcome, attacked: Outcome) -> None:
     bench.note_faults(SCENARIO, name, attacked.faults)
 
 
-def _talk(
-    contender: Contender,
-    clients: LoadClients,
-    seconds: float,
-    between: Callable[[], None] = lambda: None,
-) -> Outcome:
+def _talk(contender: Contender, clients: LoadClients, seconds: float) -> Outcome:
     numbers = contender.numbers(round(seconds * RATE))
     return steady(
         clients,
         lambda number: contender.say(2, number, WORDS),
         numbers,
         rate=RATE,
-        between=between,
     )
 
 

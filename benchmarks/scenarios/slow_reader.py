@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import socket
-import time
 from functools import partial
 
 from benchmarks.bench import MICRO, Bench
 from benchmarks.client import LoadClients
 from benchmarks.contenders import Chatty, Contender, SocketIO, UsualChannels
-from benchmarks.measure import cpu_seconds, percentile, resident_bytes
+from benchmarks.measure import Memory, cpu_seconds, percentile
 from benchmarks.site import Plan
 from benchmarks.traffic import Outcome, burst
 
@@ -19,21 +18,6 @@ WORDS = "word " * 700
 WINDOW = 4
 SCENARIO = "one recipient stops reading"
 _PROBES = 8
-_LOOK_SECONDS = 0.05
-
-
-class Memory:
-    """The peak memory of a process, sampled by look()."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self.before = self.most = resident_bytes(pid)
-        self._looked = time.monotonic()
-
-    def look(self) -> None:
-        if time.monotonic() - self._looked > _LOOK_SECONDS:
-            self._looked = time.monotonic()
-            self.most = max(self.most, resident_bytes(self.pid))
 
 
 def run(bench: Bench) -> None:
@@ -54,9 +38,9 @@ def run(bench: Bench) -> None:
                 (sleeper,) = sleeping.lines
                 sleeper.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
                 memory = Memory(contender.pid)
-                beside, cost_beside = _measured(contender, clients, count, memory)
+                beside, cost_beside = _measured(contender, clients, count)
+                grown = memory.grown / 2**20
         name = contender.name
-        grown = (memory.most - memory.before) / 2**20
         bench.sheet.note(SCENARIO, "memory grew by", name, grown, "MiB")
         bench.sheet.note(SCENARIO, "CPU per delivery before", name, cost_alone, "µs", 2)
         bench.sheet.note(SCENARIO, "CPU per delivery during", name, cost_beside, "µs", 2)
@@ -65,19 +49,14 @@ def run(bench: Bench) -> None:
         bench.note_faults(SCENARIO, name, beside.faults)
 
 
-def _measured(
-    contender: Contender, clients: LoadClients, count: int, memory: Memory | None = None
-) -> tuple[Outcome, float]:
+def _measured(contender: Contender, clients: LoadClients, count: int) -> tuple[Outcome, float]:
     """Return the outcome, and the CPU time per delivery in microseconds."""
     before = cpu_seconds(contender.pid)
-    outcome = _pass(contender, clients, count, memory)
+    outcome = _pass(contender, clients, count)
     used = cpu_seconds(contender.pid) - before
     return outcome, used / max(1, outcome.deliveries) * MICRO
 
 
-def _pass(
-    contender: Contender, clients: LoadClients, count: int, memory: Memory | None = None
-) -> Outcome:
+def _pass(contender: Contender, clients: LoadClients, count: int) -> Outcome:
     frame_of = partial(contender.say, 0, words=WORDS)
-    between = memory.look if memory else lambda: None
-    return burst(clients, frame_of, contender.numbers(count), window=WINDOW, between=between)
+    return burst(clients, frame_of, contender.numbers(count), window=WINDOW)
