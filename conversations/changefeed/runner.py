@@ -27,14 +27,27 @@ from conversations.events import (
 
 logger = logging.getLogger(__name__)
 
-# After the first commit, wait for others: a batch costs nearly the same for one message as for fifty.
+# After the first commit, wait for others: a batch costs nearly the same for one message as for fifty. Longer
+# after a batch during which there were commits.
 GATHER_SECONDS = 0.2
+GATHER_SECONDS_BUSY = 0.5
+# The share of the time that the batches of a reader take: catching up must not slow down everything else.
+SHARE = 0.5
+# The same while others commit: a burst of messages is stored first, and read afterwards. If it goes on for
+# longer, the share grows in proportion to the lag, and is SHARE at LAG_SECONDS_MAX. On SQLite sooner, because
+# its short batches hold fewer changes.
+SHARE_BUSY = 0.1
+LAG_SECONDS_MAX = {"sqlite": 4.0, "postgresql": 10.0}
+BUSY_SECONDS = 0.1  # how long after a commit more are expected
 SWEEP_SECONDS = 5.0  # between two sweeps of all conversations
 # A sweep may take this share of the time of one processor, however many conversations there are.
 SWEEP_SHARE = 0.02
-# SQLite has one writer, so a batch must be short: the number of changes is adjusted to this.
-TURN_SECONDS = 0.005
-CHANGES_FIRST = 25  # on SQLite, before anything was measured
+# How long a short batch may take. The number of changes is adjusted to this. All batches are short on SQLite,
+# because it has one writer, otherwise those while others commit.
+TURN_SECONDS = {"sqlite": 0.005, "postgresql": 0.02}
+CHANGES_FIRST = {"sqlite": 25, "postgresql": 200}  # before anything was measured
+# With fewer, most of the time is not for changes: on a busy machine, no number keeps a batch within its turn.
+CHANGES_LEAST = {"sqlite": 10, "postgresql": 100}
 
 Subject = tuple[str, int]  # source, id
 
@@ -95,7 +108,8 @@ class _ReaderTask:
         self.set_aside = 0  # changes, as of the last sweep
         self._pairs: set[tuple[int, int]] = set()  # memberships whose ids are to be looked up
         self._filled = asyncio.Event()
-        self._most = CHANGES_FIRST if connection.vendor == "sqlite" else batches.CHANGES_MAX
+        self._woken_at = 0.0  # by a commit, the last time
+        self._most = CHANGES_FIRST[connection.vendor]  # changes in a short batch
         sources = [str(Cursor.Source.CONVERSATION)]
         if reader.memberships:
             sources.append(str(Cursor.Source.MEMBERSHIP))
@@ -103,6 +117,7 @@ class _ReaderTask:
 
     def wake(self, ids: Iterable[int], pairs: Iterable[tuple[int, int]]) -> None:
         """`ids`: of conversations; `pairs`: (conversation id, user id) of memberships."""
+        self._woken_at = time.monotonic()
         if self._reader.memberships:
             self._pairs.update(pairs)
         self._add(str(Cursor.Source.CONVERSATION), ids)
@@ -133,8 +148,10 @@ class _ReaderTask:
 
     async def _work(self) -> None:
         while True:
+            # Set already if there were commits during the last round.
+            busy = self._filled.is_set()
             await self._filled.wait()
-            await asyncio.sleep(GATHER_SECONDS)
+            await asyncio.sleep(GATHER_SECONDS_BUSY if busy else GATHER_SECONDS)
             # Cleared before the work: what comes during it is gathered for the next round.
             self._filled.clear()
             if self._pairs:
@@ -149,10 +166,21 @@ class _ReaderTask:
                 finally:
                     self._put_back(self._running)  # empty, unless the batch was interrupted
                     self._running.clear()
-                # Pause as long as it took, so that catching up takes at most half of the time.
-                await asyncio.sleep(time.monotonic() - started)
+                seconds = time.monotonic() - started
+                await asyncio.sleep(seconds / self._share() - seconds)
             if self._active and self._waiting:
                 self._filled.set()
+
+    @property
+    def _others_commit(self) -> bool:
+        return time.monotonic() - self._woken_at < BUSY_SECONDS
+
+    def _share(self) -> float:
+        """Return the share of the time that batches may take now."""
+        if not self._others_commit:
+            return SHARE
+        longest = LAG_SECONDS_MAX[connection.vendor]
+        return min(max(SHARE_BUSY, SHARE * self.lag() / longest), SHARE)
 
     def _take(self, until: float) -> str | None:
         """Take the subjects of the next batch: of one source, and waiting since `until` or longer. Return
@@ -168,10 +196,12 @@ class _ReaderTask:
 
     async def _run_batch(self, source: str) -> None:
         ids = [pk for _source, pk in self._running]
+        is_short = connection.vendor == "sqlite" or self._others_commit
+        most = self._most if is_short else batches.CHANGES_MAX
         started = time.monotonic()
         try:
             outcome = await self._threads.run(
-                batches.run_batch, self._reader, source, ids, most=self._most
+                batches.run_batch, self._reader, source, ids, most=most
             )
         except DATABASE_ERRORS as error:
             logger.warning("Reader %s waits: %s", self.name, type(error).__name__)
@@ -182,7 +212,7 @@ class _ReaderTask:
         self._running.clear()
         self._put_back({(source, pk): taken[source, pk] for pk in outcome.more})
         self._add(source, outcome.busy)  # as if they had come now: in the next round
-        if connection.vendor == "sqlite" and outcome.changes:
+        if is_short and outcome.changes:
             self._adjust(time.monotonic() - started)
 
     def _put_back(self, subjects: dict[Subject, float]) -> None:
@@ -190,9 +220,10 @@ class _ReaderTask:
             self._waiting[subject] = min(since, self._waiting.get(subject, since))
 
     def _adjust(self, seconds: float) -> None:
-        if seconds > TURN_SECONDS:
-            self._most = max(self._most // 2, 1)
-        elif seconds < TURN_SECONDS / 2:
+        turn = TURN_SECONDS[connection.vendor]
+        if seconds > turn:
+            self._most = max(self._most // 2, CHANGES_LEAST[connection.vendor])
+        elif seconds < turn / 2:
             self._most = min(self._most + self._most // 4 + 1, batches.CHANGES_MAX)
 
     async def _sweep(self) -> None:

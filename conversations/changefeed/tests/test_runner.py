@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from contextlib import asynccontextmanager
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from chatty.common.threads import DatabaseThreads
 from chatty.jobs import claims
@@ -20,6 +21,8 @@ from conversations.realtime.supervision import end_all, supervise
 from conversations.tests.helpers import log_of, say
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+CONVERSATION = str(Cursor.Source.CONVERSATION)
 
 
 @pytest.fixture
@@ -147,6 +150,31 @@ async def test_metrics_say_how_far_behind_a_reader_is(notebook, alice, pair, thr
     assert metrics.READER_BEHIND.labels("notebook")._value.get() == 3
     assert metrics.READER_LAG.labels("notebook")._value.get() >= 0.05
     assert not await threads.run(Cursor.objects.exists)
+
+
+async def test_batches_are_short_and_rare_while_others_commit(notebook, threads, monkeypatch):
+    """So that a burst of messages is not slower because of the readers. They catch up afterwards."""
+    limits = []
+
+    def note_limit(reader, source, ids, *, most):
+        limits.append(most)
+        return batches.Outcome()
+
+    monkeypatch.setattr(batches, "run_batch", note_limit)
+    (task,) = Readers(threads)._tasks
+    shares = []
+    half = runner.LAG_SECONDS_MAX[connection.vendor] / 2
+    for commits_ago, lag in ((0, 0), (0, half), (0, 60), (1, 0)):
+        task.wake([7], [])
+        task._woken_at -= commits_ago
+        task._waiting = {(CONVERSATION, 7): time.monotonic() - lag}
+        shares.append(round(task._share(), 2))
+        assert task._take(time.monotonic()) == CONVERSATION
+        await task._run_batch(CONVERSATION)
+    assert shares == [0.1, 0.25, 0.5, 0.5]
+    short = runner.CHANGES_FIRST[connection.vendor]
+    later = short if connection.vendor == "sqlite" else batches.CHANGES_MAX
+    assert limits == [short, short, short, later]
 
 
 async def test_metrics_count_what_was_set_aside(notebook, pair, threads):
