@@ -119,6 +119,7 @@ def _start_clean(request: pytest.FixtureRequest) -> None:
     import_module("accounts.installation").forget()
     import_module("conversations.custom_emoji.queries").forget()
     import_module("conversations.queries").forget_welcome()
+    import_module("conversations.queries").forget_seen_last()
     translation.deactivate()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from functools import cache
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from accounts.models import EMAIL_MAX, NAME_MAX, Picture, SignIn, SignUpRequest, User, normal_email
@@ -54,6 +54,15 @@ def find_people(text: str) -> QuerySet[User]:
         sentence = too_long(len(text), NAME_MAX)
         raise ChatError("too_long", sentence, fields={"q": [sentence]})
     return User.objects.filter(contains_all(text), is_active=True).order_by("name", "pk")
+
+
+def people_seen_last(*, limit: int) -> list[User]:
+    """Return the first `limit` of the active people, those first who used a browser last. Accounts of
+    programs, which don't use one, are last."""
+    seen = SignIn.objects.filter(user=OuterRef("pk"), kind=SignIn.Kind.WEB, ended_at=None)
+    last = Subquery(seen.order_by("-last_seen_at").values("last_seen_at")[:1])
+    found = find_people("").order_by(last.desc(nulls_last=True), "name", "pk")
+    return list(found[:limit])
 
 
 def people_page(text: str, *, limit: int, after: tuple[str, int] | None = None) -> list[User]:

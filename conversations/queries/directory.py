@@ -31,6 +31,23 @@ def people(
     return list(found[:limit])
 
 
+PEOPLE_TO_TALK_TO = 5
+# One more than are shown, because the reader is among them.
+_seen_last = Kept(lambda: account_queries.people_seen_last(limit=PEOPLE_TO_TALK_TO + 1))
+
+
+def kept_people_seen_last(reader: User) -> list[User]:
+    """Return at most PEOPLE_TO_TALK_TO people, without the reader: those who used Chatty last, as it was
+    within the last second. No more than one query in this time, however many people ask."""
+    others = [person for person in _seen_last.get() if person.pk != reader.pk]
+    return others[:PEOPLE_TO_TALK_TO]
+
+
+def forget_seen_last() -> None:
+    """Read them again at the next use."""
+    _seen_last.forget()
+
+
 def browse(
     user: User, *, text: str = "", limit: int = 50, after: tuple[str, int] | None = None
 ) -> list[Conversation]:

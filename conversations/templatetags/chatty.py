@@ -32,6 +32,7 @@ from conversations.web import (
     layout,
     message_page,
     moments,
+    newcomers,
     page_data,
     rows,
     script_plurals,
@@ -217,6 +218,7 @@ def sidebar(context: Context) -> dict[str, Any]:
     return {
         "sidebar": layout.get_sidebar(request),
         "sidebar_filter": layout.get_filter(request),
+        "people_to_talk_to": newcomers.find_people_to_talk_to(request),
         "user": request.user,
         "asks_confirmation": settings.MAIL_SET_UP and not request.user.email_confirmed,
         "current_page": match.url_name if match else "",

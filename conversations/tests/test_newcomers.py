@@ -1,4 +1,4 @@
-"""The card that greets people who joined lately, in the conversation that new people join."""
+"""What people who joined lately see: a card that greets them, and whom they could talk to."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts import actions as account_actions
 from accounts import installation
-from accounts.models import InstallationSettings, User
+from accounts.models import InstallationSettings, SignIn, User
 from conversations import actions, limits, queries
 from conversations.models import Conversation, Instance
 from conversations.tests.helpers import say
-from tests.html import one, parse
+from tests import cast
+from tests.html import one, parse, values, words
 
 pytestmark = [pytest.mark.django_db, pytest.mark.entrances]
 HIDE = "/c/newcomer/hide/"
@@ -135,3 +137,79 @@ def test_card_needs_no_query(bobs, welcome, monkeypatch):
     with_card = number()
     bobs.post(HIDE)
     assert number() == with_card
+
+
+# --- whom they could talk to, below the list of conversations ------------------------------------
+
+
+def to_talk_to(client: Client, address: str = "/?list") -> list[str]:
+    """Return the name of each of these people on the page, with their title."""
+    queries.forget_seen_last()
+    buttons = parse(client.get(address)).select(".to-talk-to button")
+    return [" ".join(map(words, each.select(".row__name, .row__last"))) for each in buttons]
+
+
+def note_seen(user: User, hours: int, kind: str = SignIn.Kind.WEB) -> None:
+    at, later = (timezone.now() + timedelta(hours=each) for each in (-hours, 1))
+    SignIn.objects.create(user=user, kind=kind, last_seen_at=at, expires_at=later)
+
+
+def test_people_to_talk_to_are_those_seen_last(client, alice, ann, bob, mia, carol, rita, clive):
+    User.objects.filter(pk=mia.pk).update(title="Baker <Berlin>")
+    for hours, each in enumerate((ann, mia, carol)):
+        note_seen(each, hours)
+    note_seen(carol, 0)  # on another device, before Mia
+    note_seen(rita, 0, SignIn.Kind.TOKEN)  # a program
+    account_actions.close_account(ann)
+    client.force_login(bob)
+    all_others = ["Carol", "Mia Baker <Berlin>", "Alice", "Clive", "Rita"]
+    assert to_talk_to(client) == all_others
+    cast.create_user("Zoe")
+    assert to_talk_to(client) == all_others
+    client.force_login(carol)
+    assert to_talk_to(client)[:3] == ["Bob", "Mia Baker <Berlin>", "Alice"]
+
+
+def test_people_to_talk_to_are_there_until_the_first_direct_message(client, alice, bob, mia, pair):
+    client.force_login(bob)
+    actions.open_direct(bob, bob.pk)
+    assert to_talk_to(client) == ["Alice", "Mia"]  # notes to oneself don't count
+    answer = client.post("/c/direct/", {"user": alice.pk})
+    assert answer.status_code == 303
+    assert to_talk_to(client) == []
+    client.force_login(alice)
+    assert to_talk_to(client) == ["Bob", "Mia"]  # nothing was written yet
+    say(bob, Conversation.objects.get(pk=answer["Location"].split("/")[2]))
+    assert to_talk_to(client) == []
+    client.force_login(mia)
+    assert to_talk_to(client) == ["Alice", "Bob"]
+    actions.open_with(mia, [alice.pk, bob.pk])
+    assert to_talk_to(client) == []
+
+
+def test_people_to_talk_to_are_for_newcomers_and_take_one_query(client, alice, bob, pair):
+    def count() -> tuple[int, int]:
+        with CaptureQueriesContext(connection) as captured:
+            shown = len(to_talk_to(client, f"/c/{pair.pk}/"))
+        return shown, len(captured)
+
+    client.force_login(bob)
+    count()
+    shown, queries_of_newcomer = count()
+    User.objects.filter(pk=bob.pk).update(date_joined=timezone.now() - timedelta(days=8))
+    assert (shown, count()) == (1, (0, queries_of_newcomer - 1))
+
+
+def test_people_to_talk_to_are_online_for_those_who_may_know(
+    client, alice, bob, mia, pair, monkeypatch, settings
+):
+    monkeypatch.setattr("conversations.web.newcomers.online_users", set)  # everybody is
+    client.force_login(bob)
+
+    def online() -> list[str]:
+        page = parse(client.get("/?list"))
+        return values(page, ".to-talk-to .presence--online", "data-person")
+
+    assert online() == [str(alice.pk)]
+    settings.PRESENCE_MEMBERS = 1
+    assert online() == []

@@ -1,4 +1,5 @@
-"""The card that greets people who joined lately, in the conversation that new people join."""
+"""What people who joined lately see in addition: a card in the conversation that new people join, and whom
+they could talk to, below the list of conversations."""
 
 from __future__ import annotations
 
@@ -16,9 +17,12 @@ from accounts.installation import installation_settings
 from accounts.models import User
 from chatty.common.pages import SeeOther
 from conversations import queries
-from conversations.models import Membership, Message
+from conversations.models import Conversation, Membership, Message
+from conversations.realtime.presence import online_users
+from conversations.web.layout import get_sidebar
 from conversations.web.signed_in import member_view
 from conversations.web.timeline import Day, Entry, Notice
+from conversations.wire import ConversationOut
 
 NEW_FOR = timedelta(days=7)
 COOKIE = "newcomer"  # the id of the account that has hidden it
@@ -83,6 +87,33 @@ def _entries_above(user: User, messages: Sequence[Message], entries: Sequence[En
     while isinstance(entry := entries[index], Notice) and entry.is_folded:
         index -= 1
     return index - isinstance(entries[index - 1], Day) if index else index
+
+
+@dataclass(frozen=True, slots=True)
+class SomeoneToTalkTo:
+    person: User
+    is_online: bool
+
+
+def find_people_to_talk_to(request: HttpRequest) -> list[SomeoneToTalkTo]:
+    """Return whom a newcomer could message, until there is a direct message with somebody.
+    static/js/views/people_to_talk_to.js has the same rule."""
+    user = current_user(request)
+    rows = get_sidebar(request).rows
+    if not _is_new(user) or any(_is_with_others(row.conversation, user) for row in rows):
+        return []
+    people = queries.kept_people_seen_last(user)
+    online = online_users([person.pk for person in people])
+    if online:
+        peers = queries.presence_peers([user.pk], most=settings.PRESENCE_MEMBERS)
+        online &= {other for _user, other in peers}
+    return [SomeoneToTalkTo(person, person.pk in online) for person in people]
+
+
+def _is_with_others(conversation: ConversationOut, user: User) -> bool:
+    """Whether it is a direct message, to one or several people. Not notes to oneself."""
+    is_direct = conversation.kind == Conversation.Kind.DIRECT or conversation.unnamed
+    return is_direct and (conversation.other is None or conversation.other.id != user.pk)
 
 
 @member_view("POST")

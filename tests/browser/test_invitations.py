@@ -7,6 +7,7 @@ import re
 import time
 from io import BytesIO
 from typing import Any, cast
+from urllib.parse import urljoin
 
 import pytest
 import segno
@@ -195,6 +196,7 @@ def test_first_administrator_finds_a_link_after_the_setup(
         if javascript:
             assert violations(page) == []
         take_first_steps(stranger.page, javascript)
+        talk_to_someone(stranger.page, page, javascript)
 
 
 def take_first_steps(page: Page, javascript: bool) -> None:
@@ -218,6 +220,31 @@ def take_first_steps(page: Page, javascript: bool) -> None:
     page.reload()
     expect(bubble(page, "Hello everyone!")).to_be_visible()
     expect(card).to_have_count(0)
+
+
+def talk_to_someone(newcomer: Page, other: Page, javascript: bool) -> None:
+    """Message the person seen last, below the list. The section goes, also for them, who see it live."""
+    for page in (newcomer, other):
+        page.goto(urljoin(page.url, "/?list"))
+        expect(page.locator(".to-talk-to button").first).to_be_visible()
+    if javascript:
+        assert violations(newcomer) == []
+        first = newcomer.locator("#conversations .row__link").first
+        first.focus()
+        newcomer.keyboard.press("Tab")  # the menu of the row
+        newcomer.keyboard.press("Tab")
+        expect(newcomer.locator("[data-section=people] > summary")).to_be_focused()
+        newcomer.keyboard.press("Tab")
+        newcomer.keyboard.press("Enter")
+    else:
+        newcomer.locator(".to-talk-to button").first.click()
+    newcomer.wait_for_url("**/c/*/")
+    expect(newcomer.locator(".to-talk-to")).to_have_count(0)
+    newcomer.locator("#composer-body").fill("Where do I find lunch?")
+    newcomer.locator("form:has(#composer-body) button[type=submit]").click()
+    expect(bubble(newcomer, "Where do I find lunch?")).to_be_visible()
+    if javascript:
+        expect(other.locator(".to-talk-to")).to_have_count(0)
 
 
 @pytest.mark.long

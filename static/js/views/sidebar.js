@@ -46,7 +46,7 @@ class Sidebar {
     if (new Drafts(scope).size) this.#pass("showDrafts");
     const on = (type, work, passive) => this.#element.addEventListener(type, work, { passive });
     on("click", (event) => hasModifier(event) || this.#use(closest(event, CONTROLS), event));
-    on("contextmenu", (event) => event.shiftKey || this.#use(closest(event, "li"), event));
+    on("contextmenu", (event) => event.shiftKey || this.#use(closest(event, ".row"), event));
     on("touchstart", (event) => this.#onTouch(event), true);
     for (const end of ["touchend", "touchmove"]) on(end, () => clearTimeout(this.#press), true);
     document.addEventListener("submit", (event) => this.#use(closest(event, "[data-toggle]"), event));
@@ -89,7 +89,7 @@ class Sidebar {
 
   #onTouch(event) {
     clearTimeout(this.#press);
-    this.#press = setTimeout(() => this.#use(closest(event, "li"), event), LONG_PRESS);
+    this.#press = setTimeout(() => this.#use(closest(event, ".row"), event), LONG_PRESS);
   }
 
   #use(control, event) {
