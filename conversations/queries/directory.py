@@ -37,7 +37,7 @@ _seen_last = Kept(lambda: account_queries.people_seen_last(limit=PEOPLE_TO_TALK_
 
 
 def kept_people_seen_last(reader: User) -> list[User]:
-    """Return at most PEOPLE_TO_TALK_TO people, without the reader: those who used Chatty last, as it was
+    """Return at most PEOPLE_TO_TALK_TO people, without the reader: those that used Chatty last, as it was
     within the last second. No more than one query in this time, however many people ask."""
     others = [person for person in _seen_last.get() if person.pk != reader.pk]
     return others[:PEOPLE_TO_TALK_TO]

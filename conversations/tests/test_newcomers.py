@@ -203,7 +203,7 @@ def test_people_to_talk_to_are_for_newcomers_and_take_one_query(client, alice, b
 def test_people_to_talk_to_are_online_for_those_who_may_know(
     client, alice, bob, mia, pair, monkeypatch, settings
 ):
-    monkeypatch.setattr("conversations.web.newcomers.online_users", set)  # everybody is
+    monkeypatch.setattr("conversations.web.newcomers.online_users", set)  # everyone is
     client.force_login(bob)
 
     def online() -> list[str]:

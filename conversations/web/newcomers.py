@@ -96,7 +96,7 @@ class SomeoneToTalkTo:
 
 
 def find_people_to_talk_to(request: HttpRequest) -> list[SomeoneToTalkTo]:
-    """Return whom a newcomer could message, until there is a direct message with somebody.
+    """Return whom a newcomer could message, until there is a direct message with someone.
     static/js/views/people_to_talk_to.js has the same rule."""
     user = current_user(request)
     rows = get_sidebar(request).rows

@@ -222,27 +222,27 @@ def take_first_steps(page: Page, javascript: bool) -> None:
     expect(card).to_have_count(0)
 
 
-def talk_to_someone(newcomer: Page, other: Page, javascript: bool) -> None:
+def talk_to_someone(mina: Page, other: Page, javascript: bool) -> None:
     """Message the person seen last, below the list. The section goes, also for them, who see it live."""
-    for page in (newcomer, other):
+    for page in (mina, other):
         page.goto(urljoin(page.url, "/?list"))
         expect(page.locator(".to-talk-to button").first).to_be_visible()
     if javascript:
-        assert violations(newcomer) == []
-        first = newcomer.locator("#conversations .row__link").first
+        assert violations(mina) == []
+        first = mina.locator("#conversations .row__link").first
         first.focus()
-        newcomer.keyboard.press("Tab")  # the menu of the row
-        newcomer.keyboard.press("Tab")
-        expect(newcomer.locator("[data-section=people] > summary")).to_be_focused()
-        newcomer.keyboard.press("Tab")
-        newcomer.keyboard.press("Enter")
+        mina.keyboard.press("Tab")  # the menu of the row
+        mina.keyboard.press("Tab")
+        expect(mina.locator("[data-section=people] > summary")).to_be_focused()
+        mina.keyboard.press("Tab")
+        mina.keyboard.press("Enter")
     else:
-        newcomer.locator(".to-talk-to button").first.click()
-    newcomer.wait_for_url("**/c/*/")
-    expect(newcomer.locator(".to-talk-to")).to_have_count(0)
-    newcomer.locator("#composer-body").fill("Where do I find lunch?")
-    newcomer.locator("form:has(#composer-body) button[type=submit]").click()
-    expect(bubble(newcomer, "Where do I find lunch?")).to_be_visible()
+        mina.locator(".to-talk-to button").first.click()
+    mina.wait_for_url("**/c/*/")
+    expect(mina.locator(".to-talk-to")).to_have_count(0)
+    mina.locator("#composer-body").fill("Where do I find lunch?")
+    mina.locator("form:has(#composer-body) button[type=submit]").click()
+    expect(bubble(mina, "Where do I find lunch?")).to_be_visible()
     if javascript:
         expect(other.locator(".to-talk-to")).to_have_count(0)
 
