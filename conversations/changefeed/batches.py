@@ -35,7 +35,7 @@ from conversations.models import Membership, Message
 logger = logging.getLogger(__name__)
 
 SUBJECTS_MAX = 50  # cursors in one batch
-CHANGES_MAX = limits.messages_at_a_time(2_000)  # changes in one batch; readers load their texts
+CHANGES_MAX = limits.messages_at_a_time(1_000)  # changes in one batch; readers load their texts
 STEPS_MAX = 50  # changes of a troubled cursor in one claim
 
 

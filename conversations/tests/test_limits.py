@@ -56,4 +56,4 @@ def test_sizes_follow_from_the_setting(body_max):
     assert body == body_max
     assert frame > 6 * body  # each character can be an escape such as \\u00e4
     assert html > 5 * body  # or &amp;
-    assert (chunk, changes) == ((400, 2_000) if body_max == 500 else (100, 500))
+    assert (chunk, changes) == ((400, 1_000) if body_max == 500 else (100, 250))
