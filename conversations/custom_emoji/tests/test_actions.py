@@ -149,5 +149,5 @@ def test_change_is_known_at_once_here_and_within_a_second_elsewhere(
             assert source.present_names() == {emoji.picture_id: "blobcat"}
     CustomEmoji.objects.filter(pk=emoji.pk).update(name="birdy")  # in another process
     now = queries._known._kept[0]
-    monkeypatch.setattr("chatty.common.kept.time.monotonic", lambda: now + kept.KEEP_SECONDS)
+    monkeypatch.setattr("chatty.common.kept.time.monotonic", lambda: now + kept.KEEP_SECONDS + 1)
     assert source.names() == {"birdy": emoji.picture_id}
