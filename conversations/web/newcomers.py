@@ -96,11 +96,10 @@ class SomeoneToTalkTo:
 
 
 def find_people_to_talk_to(request: HttpRequest) -> list[SomeoneToTalkTo]:
-    """Return whom a newcomer could message, until there is a direct message with someone.
-    static/js/views/people_to_talk_to.js has the same rule."""
+    """Return whom a newcomer could message, until there is a direct message with someone."""
     user = current_user(request)
     rows = get_sidebar(request).rows
-    if not _is_new(user) or any(_is_with_others(row.conversation, user) for row in rows):
+    if not _is_new(user) or any(is_with_others(row.conversation, user.pk) for row in rows):
         return []
     people = queries.kept_people_seen_last(user)
     online = online_users([person.pk for person in people])
@@ -110,10 +109,13 @@ def find_people_to_talk_to(request: HttpRequest) -> list[SomeoneToTalkTo]:
     return [SomeoneToTalkTo(person, person.pk in online) for person in people]
 
 
-def _is_with_others(conversation: ConversationOut, user: User) -> bool:
-    """Whether it is a direct message, to one or several people. Not notes to oneself."""
+def is_with_others(conversation: ConversationOut, reader_id: int) -> bool:
+    """Whether it is a direct message, to one or several people. Not notes to oneself.
+
+    isWithOthers() in static/js/views/people_to_talk_to.js is the same: tests/golden/with_others.json.
+    """
     is_direct = conversation.kind == Conversation.Kind.DIRECT or conversation.unnamed
-    return is_direct and (conversation.other is None or conversation.other.id != user.pk)
+    return is_direct and (conversation.other is None or conversation.other.id != reader_id)
 
 
 @member_view("POST")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 from zoneinfo import ZoneInfo
@@ -30,7 +31,7 @@ from conversations import access, emoji, limits, mentions, notices, permissions,
 from conversations.attachments import limits as attachment_limits
 from conversations.content import Content, render
 from conversations.models import Conversation, Membership, Message
-from conversations.web import avatars, presence, rows, sidebar, timeline
+from conversations.web import avatars, newcomers, presence, rows, sidebar, timeline
 from conversations.web import files as web_files
 from conversations.wire import ConversationOut
 from docs.examples.chatty_client import Room
@@ -291,6 +292,14 @@ def file_cards(given: dict[str, Any]) -> dict[str, str]:
             "label": web_files.label(given["name"]),
             "size": web_files.size_text(given["size"]),
         }
+
+
+@_rule
+def with_others(given: dict[str, Any]) -> bool:
+    """Whether a conversation is a direct message with others. `other`: a person's id or null."""
+    other = given["other"] and SimpleNamespace(id=given["other"])
+    conversation: Any = SimpleNamespace(kind=given["kind"], unnamed=given["unnamed"], other=other)
+    return newcomers.is_with_others(conversation, given["reader"])
 
 
 @_rule

@@ -30,6 +30,7 @@ import { wordsOf } from "chatty/views/permissions.js";
 import { onlineSummary } from "chatty/views/presence.js";
 import { facesOf, receiptText } from "chatty/views/seen.js";
 import { SidebarList } from "chatty/views/sidebar_list.js";
+import { isWithOthers } from "chatty/views/people_to_talk_to.js";
 import { strengthOf } from "chatty/views/strength.js";
 
 const BODY_MAX = 10_000;
@@ -148,6 +149,10 @@ const RULES = {
     label: labelOf(name),
     size: sizeText(size, language),
   }),
+
+  with_others({ kind, unnamed, other, reader }) {
+    return isWithOthers({ kind, unnamed, other: other && { id: other } }, reader);
+  },
 
   counts({ of, number, more = "" }) {
     return tn(of === "people" ? "people" : "new", number, { n: `${number}${more}` });

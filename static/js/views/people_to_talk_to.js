@@ -1,5 +1,4 @@
-// The people below the list of conversations of someone who joined lately: gone once there is a direct message. The same
-// rule as in conversations/web/newcomers.py.
+// The people below the list of conversations of someone who joined lately: gone once there is a direct message.
 
 /**
  * `section`: templates/conversations/_people_to_talk_to.html
@@ -7,12 +6,8 @@
  * @param {import("chatty/views/page.js").Page} page
  */
 export function connect(section, { conversationList, me }) {
-  const isWithOthers = (id) => {
-    const { kind, unnamed, other } = conversationList.get(id) ?? {};
-    return (kind === "direct" || unnamed) && other?.id !== me.id;
-  };
   const update = () => {
-    if (!conversationList.ids().some(isWithOthers)) return;
+    if (!conversationList.ids().some((id) => isWithOthers(conversationList.get(id), me.id))) return;
     const hadFocus = section.contains(document.activeElement);
     section.remove();
     const link = /** @type {HTMLElement} */ (document.querySelector("#conversations .row__link"));
@@ -20,4 +15,9 @@ export function connect(section, { conversationList, me }) {
   };
   update();
   return { disconnect: conversationList.on("change", update) };
+}
+
+/** The same as is_with_others() in conversations/web/newcomers.py: tests/golden/with_others.json. */
+export function isWithOthers({ kind, unnamed, other }, readerId) {
+  return (kind === "direct" || Boolean(unnamed)) && other?.id !== readerId;
 }
