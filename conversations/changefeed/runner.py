@@ -39,6 +39,9 @@ SHARE = 0.5
 SHARE_BUSY = 0.1
 LAG_SECONDS_MAX = {"sqlite": 4.0, "postgresql": 10.0}
 BUSY_SECONDS = 0.1  # how long after a commit more are expected
+# The longest pause for the sake of the share: a batch of seconds would otherwise keep what comes next waiting
+# for nine times as long.
+PAUSE_SECONDS_MAX = 1.0
 SWEEP_SECONDS = 5.0  # between two sweeps of all conversations
 # A sweep may take this share of the time of one processor, however many conversations there are.
 SWEEP_SHARE = 0.02
@@ -166,14 +169,17 @@ class _ReaderTask:
                 finally:
                     self._put_back(self._running)  # empty, unless the batch was interrupted
                     self._running.clear()
-                seconds = time.monotonic() - started
-                await asyncio.sleep(seconds / self._share() - seconds)
+                await asyncio.sleep(self._pause(time.monotonic() - started))
             if self._active and self._waiting:
                 self._filled.set()
 
     @property
     def _others_commit(self) -> bool:
         return time.monotonic() - self._woken_at < BUSY_SECONDS
+
+    def _pause(self, seconds: float) -> float:
+        """Return how long to pause after a batch that took `seconds`."""
+        return min(seconds / self._share() - seconds, max(seconds, PAUSE_SECONDS_MAX))
 
     def _share(self) -> float:
         """Return the share of the time that batches may take now."""

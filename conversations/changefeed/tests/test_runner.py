@@ -172,6 +172,10 @@ async def test_batches_are_short_and_rare_while_others_commit(notebook, threads,
         assert task._take(time.monotonic()) == CONVERSATION
         await task._run_batch(CONVERSATION)
     assert shares == [0.1, 0.25, 0.5, 0.5]
+    task.wake([7], [])
+    task._waiting = {(CONVERSATION, 7): time.monotonic()}
+    pauses = [round(task._pause(seconds), 2) for seconds in (0.02, 0.5, 3)]
+    assert pauses == [0.18, 1.0, 3.0]  # a long batch doesn't keep what comes next waiting
     short = runner.CHANGES_FIRST[connection.vendor]
     later = short if connection.vendor == "sqlite" else batches.CHANGES_MAX
     assert limits == [short, short, short, later]
