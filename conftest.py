@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 from django.conf import settings
 from django.core.cache import cache
-from django.test import Client
+from django.test import Client, TransactionTestCase
 from django.utils import translation
 
 from chatty.common.limiter import limiter
@@ -105,6 +105,8 @@ def django_db_setup(
         shared = shared.parent
     with django_db_blocker.unblock():
         databases.create_copied(shared)
+    # Tests with real commits empty the database when they end.
+    TransactionTestCase._fixture_teardown = lambda self: databases.empty()
 
 
 @pytest.fixture(autouse=True)
