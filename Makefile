@@ -88,8 +88,8 @@ format: $(NODE_TOOLS) ## format everything
 	$(NODE) node_modules/.bin/biome check --write
 	$(BIN)/mdformat $(DOCUMENTS)
 
-clean: ## remove the virtualenv and collected files, but not the data in var/
-	rm -rf $(VENV) node_modules tests/clients/node_modules staticfiles
+clean: ## remove the virtualenv, collected files and caches, but not the data in var/
+	rm -rf $(VENV) node_modules tests/clients/node_modules staticfiles .pytest_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Chatty needs Python 3.11 or newer. Set PYTHON=...")'

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -94,17 +93,13 @@ def django_db_setup(
     django_test_environment: None,
     django_db_blocker: DjangoDbBlocker,
     django_db_modify_db_settings: None,
-    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     """pytest-django would migrate a database for each worker.
 
     It is removed with the directory of tests/settings.py or the server of tests/services.py.
     """
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
     with django_db_blocker.unblock():
-        databases.create_copied(shared)
+        databases.create_copied()
     # Tests with real commits empty the database when they end.
     TransactionTestCase._fixture_teardown = lambda self: databases.empty()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,13 +12,7 @@ from tests.installations import Builder, ChatServer, Installation, Person
 
 @pytest.fixture(scope="session")
 def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
-    base = tmp_path_factory.mktemp("servers")
-    run = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        run = run.parent  # shared by all workers
-    shared = run / "templates"
-    shared.mkdir(exist_ok=True)
-    with contextlib.closing(Builder(base, shared)) as builder:
+    with contextlib.closing(Builder(tmp_path_factory.mktemp("servers"))) as builder:
         yield builder
 
 

@@ -1,4 +1,4 @@
-"""The test database of each worker of pytest-xdist: the first worker migrates one, the others copy it.
+"""The test database of each worker of pytest-xdist: one is migrated, see tests/templates.py, and copied.
 
 Migrating takes two seconds of processor time, copying a hundredth of that. Emptying it with `manage.py flush`
 as Django does would take longer than most tests.
@@ -6,14 +6,14 @@ as Django does would take longer than most tests.
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 from pathlib import Path
 
 from django.conf import settings
 from django.db import connection
 
-_TEMPLATE = "chatty_test_template"
+from tests import templates
+
 _KEPT = {"auth_permission", "django_content_type"}
 # How to ignore foreign keys while rows are deleted, and how to heed them again.
 _FOREIGN_KEYS = {
@@ -25,14 +25,13 @@ _FOREIGN_KEYS = {
 }
 
 
-def create_copied(shared: Path) -> None:
-    """Create this worker's database and connect to it. `shared`: a directory of all workers of this run."""
-    with (shared / "database.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+def create_copied() -> None:
+    """Create this worker's database and connect to it."""
+    with templates.lock():
         if connection.vendor == "sqlite":
-            _copy_sqlite(shared / f"{_TEMPLATE}.db")
+            _copy_sqlite(templates.migrated_sqlite())
         else:
-            _copy_postgres()
+            _copy_postgres(templates.MIGRATED_DATABASE)
     connection.ensure_connection()
 
 
@@ -69,16 +68,16 @@ def _copy_sqlite(template: Path) -> None:
     _use(own)
 
 
-def _copy_postgres() -> None:
+def _copy_postgres(template: str) -> None:
     own = connection.creation._get_test_db_name()
     quote = connection.ops.quote_name
     with connection._nodb_cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_TEMPLATE])
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [template])
         exists = cursor.fetchone()
     if not exists:
         _migrate(own)
     with connection._nodb_cursor() as cursor:
-        new, old = (own, _TEMPLATE) if exists else (_TEMPLATE, own)
+        new, old = (own, template) if exists else (template, own)
         cursor.execute(f"CREATE DATABASE {quote(new)} TEMPLATE {quote(old)}")
     _use(own)
 

@@ -6,7 +6,6 @@ serves it; there can be several.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -25,6 +24,7 @@ from typing import IO, Any
 import websockets.sync.client
 
 from proof.services import free_port
+from tests import templates
 from tests.cast import PASSWORD, email_of
 from tests.fork_server import ForkedProcess, ForkServer
 from tests.services import Postgres, Redis
@@ -253,15 +253,11 @@ class Person:
 
 
 class Builder:
-    """Builds installations quickly: a template is set up once, and each installation is a copy of it.
+    """Builds installations quickly: a template is set up once, and each installation is a copy of it."""
 
-    `shared`: a directory for the templates, which other processes can use at the same time.
-    """
-
-    def __init__(self, base: Path, shared: Path | None = None) -> None:
+    def __init__(self, base: Path) -> None:
         self.forks = ForkServer() if hasattr(os, "pidfd_open") else None
         self.base = base
-        self.shared = shared or base
         self.count = 0
         self._postgres: Postgres | None = None
 
@@ -302,23 +298,25 @@ class Builder:
 
         There is one lock for all kinds, because each setup collects static files into the same directory.
         """
-        template = self.shared / kind
-        with (self.shared / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        template = templates.directory() / kind
+        with templates.lock():
             if not template.exists():
-                unfinished = Path(tempfile.mkdtemp(dir=self.shared))
+                unfinished = Path(tempfile.mkdtemp(dir=templates.directory()))
                 set_up(unfinished)
                 unfinished.rename(template)
         return template
 
     def _set_up_sqlite(self, home: Path) -> None:
+        if templates.migrated_sqlite().exists():
+            shutil.copyfile(templates.migrated_sqlite(), home / "chatty.db")
         self._prepare(self.not_set_up(home))
 
     def _set_up_postgres(self, data: Path) -> None:
         with Postgres() as postgres:
-            url = postgres.create(_TEMPLATE_DATABASE)
-            home = self._new_home()
-            self._prepare(self.not_set_up(home, DATABASE_URL=url))
+            url = postgres.create(templates.MIGRATED_DATABASE)
+            self.not_set_up(self._new_home(), DATABASE_URL=url).manage("migrate")
+            url = postgres.create(_TEMPLATE_DATABASE, template=templates.MIGRATED_DATABASE)
+            self._prepare(self.not_set_up(self._new_home(), DATABASE_URL=url))
             postgres.stop_and_copy(data)
 
     def _prepare(self, installation: Installation) -> None:
@@ -346,7 +344,7 @@ class Builder:
             "DATA_DIR": str(home),
             "DJANGO_SETTINGS_MODULE": "tests.served_settings",
             "SECRET_KEY": "a-key-for-tests-only-0123456789-abcdefghijklmnopqrstuvwxyz",
-            "STATIC_ROOT": str(self.shared / "static"),  # collected once
+            "STATIC_ROOT": str(templates.directory() / "static"),  # collected once
             "PYTHONUNBUFFERED": "1",
             "SHUTDOWN_SECONDS": "5",
             "DATABASE_POOL": "24",

@@ -22,6 +22,7 @@ from typing import Self
 import psycopg
 
 from proof.services import OwnPostgres, copy_tree, free_port, redis_command, url_of
+from tests import templates
 
 
 class Postgres(OwnPostgres):
@@ -139,7 +140,8 @@ def wait_for_port(port: int, seconds: float) -> None:
 @contextlib.contextmanager
 def both() -> Iterator[dict[str, str]]:
     """The environment in which tests.settings finds PostgreSQL and Redis."""
-    with Postgres() as postgres, Redis() as redis:
+    template = templates.directory() / "postgres"
+    with Postgres(template if template.exists() else None) as postgres, Redis() as redis:
         yield {"TEST_DATABASE_URL": postgres.url, "TEST_REDIS_URL": redis.url}
 
 
