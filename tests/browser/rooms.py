@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from axe_playwright_python.sync_playwright import Axe
@@ -217,6 +217,27 @@ def violations(page: Page, *rules: str, exclude: tuple[str, ...] = ()) -> list[s
     if rules:
         options["runOnly"] = {"type": "rule", "values": rules}
     found: list[str] = page.evaluate(_VIOLATIONS, [options, list(exclude)])
+    return found
+
+
+def overflowing(page: Page, sizes: Iterable[tuple[int, int]]) -> list[str]:
+    """Return the boxes that are wider than what surrounds them, which would have to be scrolled sideways.
+
+    `sizes`: the widths of the window in pixels, each with the size of text in percent. Leaves the last.
+    """
+    found = []
+    for width, text in sizes:
+        page.set_viewport_size({"width": width, "height": 800})
+        # As set in a browser. By script, since the Content Security Policy blocks inline styles.
+        page.evaluate(
+            "size => document.documentElement.style.setProperty('font-size', size)", f"{text}%"
+        )
+        boxes = page.evaluate(
+            """() => [document.documentElement, ...document.querySelectorAll('main, #timeline, #sidebar')]
+                .filter(box => box.scrollWidth > box.clientWidth + 1 && box.clientWidth > 0)
+                .map(box => `${box.tagName} ${box.scrollWidth} > ${box.clientWidth}`)"""
+        )
+        found += [f"at {width} px, {text} %: {box}" for box in boxes]
     return found
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Visit
-from tests.browser.rooms import Room, bubble, enter, long_press, open_menu, violations
+from tests.browser.conftest import DESKTOP, Visit
+from tests.browser.rooms import Room, bubble, enter, long_press, open_menu, overflowing, violations
 from tests.browser.sample_pages import PAGES, SAMPLES, STRANGERS
 from tests.installations import ChatServer, Person
 from tests.markers import first_of
@@ -26,6 +26,8 @@ LOOKS: dict[str, dict[str, Any]] = {
 _SAMPLES = (*SAMPLES, STRANGERS[0])
 # The sidebar is the same on all other pages.
 _WITH_SIDEBAR = ("home", "room")
+# What is checked for overflow once a page has loaded in a wide window.
+_NARROW = [(320, 100), (360, 200)]
 _REST = tuple(name for name in (*PAGES, *STRANGERS) if name not in _SAMPLES)
 
 
@@ -79,7 +81,7 @@ def parts(names: tuple[str, ...], count: int) -> list[tuple[str, ...]]:
     ],
     ids=lambda value: None if isinstance(value, (tuple, list)) else ("desktop", "phone")[value],
 )
-def test_axe_finds_no_violations_on_any_page(
+def test_axe_finds_no_violations_on_any_page_and_none_overflows(
     names: tuple[str, ...],
     phone: bool,
     looks: list[str],
@@ -94,6 +96,9 @@ def test_axe_finds_no_violations_on_any_page(
         one.allow("404")
         exclude = () if name in _WITH_SIDEBAR else ("#sidebar",)
         found[name] = faults_by_look(one.goto(path), looks, exclude)
+        if not phone:
+            found[name]["overflow"] = overflowing(one.page, _NARROW)
+            one.page.set_viewport_size(DESKTOP)
     assert {name: each for name, each in found.items() if any(each.values())} == {}
 
 

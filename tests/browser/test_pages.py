@@ -7,6 +7,7 @@ from playwright.sync_api import Locator, expect
 
 from tests import markup
 from tests.browser.conftest import Visit
+from tests.browser.rooms import overflowing
 from tests.browser.sample_pages import STRANGERS
 from tests.installations import ChatServer
 from tests.markers import first_of
@@ -60,33 +61,23 @@ def test_conversation_page_stays_within_its_size_budget(
     assert sum(size for _, size in moved) <= 100_000
 
 
+@pytest.mark.long  # the test of accessibility loads each page in a wide window and then makes it narrow
 @pytest.mark.parametrize(
     "sizes",
-    first_of([(320, 100), (360, 200)], [(701, 100), (1280, 100), (1280, 200)]),
+    [[(320, 100), (360, 200)], [(701, 100), (1280, 100), (1280, 200)]],
     ids=["narrow", "wide"],
 )
 def test_pages_do_not_overflow_horizontally(
     sizes: list[tuple[int, int]], visit: Visit, server: ChatServer, places: dict[str, str]
 ) -> None:
-    """`sizes`: the width of the window, and the size of text in percent. Each page is loaded in the first."""
+    """`sizes`: see overflowing(). Each page is loaded in the first."""
     visitor = visit(server, "Alice", viewport={"width": sizes[0][0], "height": 800})
     visitor.allow("404")
-    wide = {}
+    found = {}
     for name, path in places.items():
-        page = visitor.goto(path)
-        for width, text in sizes:
-            page.set_viewport_size({"width": width, "height": 800})
-            # As set in a browser. By script, since the Content Security Policy blocks inline styles.
-            page.evaluate(
-                "size => document.documentElement.style.setProperty('font-size', size)", f"{text}%"
-            )
-            wide[name, width, text] = page.evaluate(
-                """() => [document.documentElement, ...document.querySelectorAll('main, #timeline, #sidebar')]
-                    .filter(box => box.scrollWidth > box.clientWidth + 1 && box.clientWidth > 0)
-                    .map(box => `${box.tagName} ${box.scrollWidth} > ${box.clientWidth}`)"""
-            )
-        page.set_viewport_size({"width": sizes[0][0], "height": 800})
-    assert {size: each for size, each in wide.items() if each} == {}
+        found[name] = overflowing(visitor.goto(path), sizes)
+        visitor.page.set_viewport_size({"width": sizes[0][0], "height": 800})
+    assert {name: each for name, each in found.items() if each} == {}
 
 
 def test_phone_shows_the_list_and_the_conversation_as_separate_screens(
