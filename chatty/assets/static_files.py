@@ -132,8 +132,9 @@ _SEPARATED = re.compile(r"(?<![\w.$])\d+(?:_\d{3})+(?![\w.])")  # 10_000
 _SPARE = re.compile(r"(?<=})\n|;(?=})|(?<!\d),(?=[)}])")
 
 # Values that two letters can say, and declarations that follow one another.
-_BOOLEAN = re.compile(r"(?<=[=(:,?\[|&>])(true|false)(?=[;,)}?:&|\n])")
+_BOOLEAN = re.compile(r"(?:(?<=[=(:,?\[|&>])|(?<=\breturn) )(true|false)(?=[;,)}?:&|\n])")
 _NOTHING = re.compile(r"\breturn undefined(?=[;}])")
+_NEW = re.compile(r"\bnew (\w+)\(\)(?=[;,)}\]])")  # without arguments
 _INFINITE = re.compile(r"""(?<![\w$."'`])Infinity(?=[;,)\]])""")
 _PARAMETER = re.compile(r"(?<![\w$)\]])\((\w+)\)=>")  # of a function with just one
 _DECLARATIONS = re.compile(
@@ -255,9 +256,9 @@ def _minify_script(text: str) -> str:
     """Remove comments and spaces, and shorten what can be written in fewer letters."""
     text = shorten_private_names(jsmin(text))
     text = _SPARE.sub("", _CONST.sub("let", text))
-    text = _BOOLEAN.sub(lambda found: "!0" if found[0] == "true" else "!1", text)
+    text = _BOOLEAN.sub(lambda found: "!0" if found[1] == "true" else "!1", text)
     text = _INFINITE.sub("1/0", _NOTHING.sub("return", text))
-    text = _PARAMETER.sub(r"\1=>", text)
+    text = _PARAMETER.sub(r"\1=>", _NEW.sub(r"new \1", text))
     while (joined := _DECLARATIONS.sub(r"\1,", text)) != text:
         text = joined
     return _SEPARATED.sub(lambda found: found[0].replace("_", ""), text)
