@@ -1,14 +1,15 @@
 """Bundles the modules of static/js, so that a page loads a few files instead of seventy.
 
-Each module is a function that returns what it exports, or just its code if it has nothing else. Their
-order is preserved. Exports are constants of the bundle, which all of its modules see, so none may have the
-name of a global of browsers (tests/browser/test_modules.py). The import map points from each bundled module
-to the bundle, so other modules import from it as before.
+Each module is just its code, or a function that returns what it exports if a name of its own is in another
+module, too. Their order is preserved. All modules of a bundle see the names of its other modules, so none
+may have the name of a global of browsers (tests/browser/test_modules.py). The import map points from each
+bundled module to the bundle, so other modules import from it as before.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 Source = Callable[[str], str]
@@ -22,6 +23,8 @@ _EXPORT = re.compile(
 )
 # At the beginning of a line: of the module, as our scripts are indented.
 _DECLARATION = re.compile(r"^(?:async )?(?:class|function|const|let) ([\w{\[]+)", re.MULTILINE)
+# Of several names, or perhaps so: then only the first is known.
+_SEVERAL = re.compile(r"^(?:const|let) .*(?:,$|, *\w+ *(?:=(?!>)|;))", re.MULTILINE)
 _PAIR = re.compile(r"[{,]\s*(\w+(?: as \w+)?)")
 _NAME = re.compile(r"[{,]\s*(\w+)")  # an imported name, as its module exports it
 _FILE_IMPORT = re.compile(r'^import \{(?P<names>[^}]*)\} from "(?P<file>[^"]+)";$\n?', re.MULTILINE)
@@ -97,8 +100,9 @@ def bundle(
         for name, *_ in pairs if module in modules else ():
             if exporters.get(name) != module:
                 raise ValueError(f"{module} does not export {name}.")
-        return "".join(f"const {pair[1]} = {pair[0]};" for pair in pairs if len(pair) > 1)
+        return "\n".join(f"const {pair[1]} = {pair[0]};" for pair in pairs if len(pair) > 1)
 
+    declarations = _count_declarations(modules, source)
     for module in modules:
         text = _IMPORT.sub(taken, source(module))
         names = [export["name"] for export in _EXPORT.finditer(text)]
@@ -112,7 +116,9 @@ def bundle(
         for name in held:
             if exporters.setdefault(name, module) != module:
                 raise ValueError(f"{exporters[name]} and {module} both export {name}.")
-        if held == names == _DECLARATION.findall(text):
+        own = set(_DECLARATION.findall(text)) - set(names)
+        is_alone = all(name.isidentifier() and declarations[name] == 1 for name in own)
+        if held == names and is_alone and not _SEVERAL.search(text):
             parts.append(text)
         else:
             parts.append(
@@ -135,6 +141,24 @@ def bundle(
         each = ", ".join(f"{view}: {name}" for view, name in connects.items())
         parts.append(f"export const views = {{ {each} }};")
     return "\n".join([*imports, *parts]) + "\n"
+
+
+def _count_declarations(modules: list[str], source: Source) -> Counter[str]:
+    """Return in how many of these modules each name is declared. One that is imported from elsewhere counts,
+    too: it is declared by the bundle."""
+    declared: Counter[str] = Counter()
+    elsewhere: set[str] = set()
+    for module in modules:
+        text = source(module)
+        found = set(_DECLARATION.findall(_EXPORT.sub(r"\g<what>", text)))
+        for imported in _IMPORT.finditer(text):
+            for name, *alias in (each.split(" as ") for each in _PAIR.findall(imported["names"])):
+                found.update(alias)
+                if imported["module"] not in modules:
+                    elsewhere.add(name)
+        declared.update(found)
+    declared.update(elsewhere)
+    return declared
 
 
 def merge_imports(text: str) -> str:

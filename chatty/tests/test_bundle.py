@@ -58,6 +58,7 @@ def test_modules_keep_their_scope_and_exports() -> None:
     text = bundle(["voice.js", "names.js", "greet.js"], MODULES.__getitem__)
     assert "import" not in text
     assert text.count("const OWN =") == 2  # each in its own block
+    assert text.count("(() => {") == 2
     assert "const cry = shout;" in text
     assert text.endswith("export { shout, whisper, name, LOUD, greet };\n")
 
@@ -67,9 +68,37 @@ def test_module_that_exports_everything_needs_no_scope() -> None:
     assert bundle(["a.js"], lambda _module: module) == (
         "class Voice {\n  speak() {}\n}\nconst LOUD = true;\n\nexport { Voice, LOUD };\n"
     )
-    for own in ("let first = 1;", "const { first } = {};", "const [first] = [];", "class First {}"):
-        text = bundle(["a.js"], {"a.js": f"{module}{own}\n"}.__getitem__)
-        assert "const [Voice, LOUD] = (() => {" in text, own
+
+
+@pytest.mark.parametrize(
+    ("own", "needs_scope"),
+    [
+        ("let first = 1;", False),
+        ("class First {}", False),
+        ("const first = (one, other) => one;", False),
+        ("function first(one, other) {\n  const second = one;\n}", False),
+        ("const second = 1;", True),  # declared by the other module
+        ("function exported() {}", True),  # exported by it
+        ("const alias = 1;", True),  # imported there by this name
+        ("class Elsewhere {}", True),  # imported from another bundle
+        ("const { first } = {};", True),
+        ("const [first] = [];", True),
+        ("let first, second;", True),
+        ("const first = 1, second = 2;", True),
+        ("const first = 1,\n  second = 2;", True),
+    ],
+)
+def test_module_needs_a_scope_for_names_that_are_not_its_own(own, needs_scope) -> None:
+    modules = {
+        "a.js": f"export const LOUD = true;\n{own}\n",
+        "b.js": (
+            'import { LOUD as alias } from "chatty/a.js";\n'
+            'import { Elsewhere } from "chatty/c.js";\n'
+            "const second = 2;\nexport const exported = alias;\n"
+        ),
+    }
+    text = bundle(["a.js", "b.js"], modules.__getitem__, files={"c.js": "others.js"})
+    assert ("const [LOUD] = (() => {" in text) == needs_scope
 
 
 def test_views_are_exported_by_their_names() -> None:

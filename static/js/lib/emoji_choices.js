@@ -3,12 +3,12 @@
 import { plainOf, TONES } from "chatty/lib/emoji.js";
 
 const KEPT = 36;
-const name = (me) => `chatty.emoji.${me}`;
+const keyOf = (me) => `chatty.emoji.${me}`;
 
 /** `tone`: a number of TONES in emoji.js. */
 export function loadChoices(me) {
   try {
-    const { recent = [], tone = 0 } = JSON.parse(localStorage.getItem(name(me))) ?? {};
+    const { recent = [], tone = 0 } = JSON.parse(localStorage.getItem(keyOf(me))) ?? {};
     return { recent: recent.filter((each) => typeof each === "string"), tone: TONES[tone] ? tone : 0 };
   } catch {
     return { recent: [], tone: 0 };
@@ -27,7 +27,7 @@ export function noteUse(me, emoji) {
 
 function save(me, choices) {
   try {
-    localStorage.setItem(name(me), JSON.stringify(choices));
+    localStorage.setItem(keyOf(me), JSON.stringify(choices));
   } catch {
     // Storage is blocked: the change is lost.
   }

@@ -19,7 +19,7 @@ const GAP = 6; // px between the picker and what opened it
 const PICTURE = /\p{Extended_Pictographic}|\p{Regional_Indicator}|\u20e3/u;
 const MOVES = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: COLUMNS, ArrowUp: -COLUMNS };
 
-let open = null;
+let shown = null;
 
 /**
  * Open the picker, or close it if it is open for this `anchor`: the element beside which it is placed. `me`: id of the
@@ -27,11 +27,11 @@ let open = null;
  * It is also closed when `signal` is aborted.
  */
 export function openPicker(given) {
-  const isSame = open?.isFor(given.anchor);
-  open?.close();
+  const isSame = shown?.isFor(given.anchor);
+  shown?.close();
   if (isSame || given.signal.aborted) return;
-  open = new EmojiPicker(given);
-  open.open();
+  shown = new EmojiPicker(given);
+  shown.open();
 }
 
 class EmojiPicker {

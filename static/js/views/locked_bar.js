@@ -81,7 +81,7 @@ function lockEditor(editor) {
   editor.dataset.locked = cancel.textContent; // the label to restore
   cancel.textContent = t("status.discard");
   body.readOnly = true;
-  editor.addEventListener("submit", stop, { capture: true });
+  editor.addEventListener("submit", refuse, { capture: true });
   const copyButton = button("button button--small editor__copy", t("copy"), () => copy(body.value));
   cancel.before(copyButton);
 }
@@ -90,11 +90,11 @@ function unlockEditor(editor) {
   editor.querySelector("[data-action=cancel]").textContent = editor.dataset.locked;
   delete editor.dataset.locked;
   editor.elements.body.readOnly = false;
-  editor.removeEventListener("submit", stop, { capture: true });
+  editor.removeEventListener("submit", refuse, { capture: true });
   editor.querySelector(".editor__copy").remove();
 }
 
-function stop(event) {
+function refuse(event) {
   event.preventDefault();
   event.stopImmediatePropagation();
 }

@@ -16,10 +16,10 @@ const PATHS = /^\/(c\/\d+\/|m\/\d+\/)?$/; // conversations, messages and the lis
 
 /** @param {import("chatty/views/page.js").Page} page */
 export function connect(_element, page) {
-  new Navigation(page).connect();
+  new PageNavigation(page).connect();
 }
 
-class Navigation {
+class PageNavigation {
   /** @type {import("chatty/views/page.js").Page} */
   #page;
   #shown = addressOf(location); // the address of the page that is shown

@@ -17,20 +17,21 @@ export function connect(_element, page) {
 function onKeydown(event, page) {
   if (event.defaultPrevented || event.isComposing || event.altKey) return;
   const { key, ctrlKey, metaKey, shiftKey } = event;
-  if (key === "?" && !ctrlKey && !metaKey && !isTypedInto(event.target)) open("shortcuts", event, page);
-  if (key.toLowerCase() === "k" && (isMac ? metaKey : ctrlKey) && !shiftKey) open("switcher", event, page);
+  if (key === "?" && !ctrlKey && !metaKey && !isTypedInto(event.target)) openDialog("shortcuts", event, page);
+  if (key.toLowerCase() === "k" && (isMac ? metaKey : ctrlKey) && !shiftKey)
+    openDialog("switcher", event, page);
 }
 
 function onClick(event, page) {
   const button = event.target.closest?.("[data-opens]");
-  if (button) open(button.dataset.opens, event, page, button);
+  if (button) openDialog(button.dataset.opens, event, page, button);
 }
 
 /**
  * Open a dialog, unless one is open. It opens before its module has loaded, because people type
  * immediately after pressing the keys. If the module can't be loaded, the button's form is submitted.
  */
-async function open(name, event, page, button) {
+async function openDialog(name, event, page, button) {
   event.preventDefault();
   if (document.querySelector("dialog[open]")) return;
   const dialog = fromTemplate(`${name}-template`);
