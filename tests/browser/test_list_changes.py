@@ -163,9 +163,23 @@ def test_times_are_those_of_the_device_without_a_time_zone_in_the_profile(
     sent = room.say(room.alice, "What time is it?")
     read = f"/api/conversations/{room.id}/read/"  # what she reads later would change the row
     assert room.alice.call("POST", read, {"seq": sent["seq"]})[0] == 200
-    page = enter(visit(room.server, "Alice", timezone_id="Asia/Kathmandu"), room)
+    visitor = visit(room.server, "Alice", timezone_id=None)
+    device = visitor.context.new_cdp_session(visitor.page)
+    device.send("Emulation.setTimezoneOverride", {"timezoneId": "Asia/Kathmandu"})
+    page = enter(visitor, room)
     shown = page.locator("#messages > .message").last.locator("time").first
-    expect(row_of(page, room).locator("[data-slot=time]")).to_have_text(shown.inner_text())
+    listed = row_of(page, room).locator("[data-slot=time]")
+    expect(listed).to_have_text(shown.inner_text())
+
+    # Also after a journey with the page open.
+    local = "at => new Date(at).toTimeString().slice(0, 5)"
+    before = page.evaluate(local, sent["created_at"])
+    device.send("Emulation.setTimezoneOverride", {"timezoneId": "Pacific/Honolulu"})
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    after = page.evaluate(local, sent["created_at"])
+    assert before != after
+    expect(shown).to_have_text(after)
+    expect(listed).to_have_text(after)
 
 
 def test_list_shows_drafts_and_who_is_typing(visit: Visit, room: Room, other: Room) -> None:

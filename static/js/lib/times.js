@@ -57,6 +57,11 @@ export class Times {
     return Date.parse(moment) - Date.parse(before) <= GROUP_SPAN;
   }
 
+  /** The browser's own zone has changed. */
+  renew() {
+    this.#formats.clear();
+  }
+
   #format(name, language, options) {
     if (!this.#formats.has(name)) {
       this.#formats.set(name, new Intl.DateTimeFormat(language, { ...options, timeZone: this.#zone }));

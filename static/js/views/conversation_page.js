@@ -3,7 +3,6 @@
 import { ConversationChat } from "chatty/chat/conversation_chat.js";
 import { Store } from "chatty/chat/store.js";
 import { BufferedEmitter } from "chatty/lib/emitter.js";
-import { Times } from "chatty/lib/times.js";
 import { attempt } from "chatty/views/attempt.js";
 import { Composer } from "chatty/views/composer.js";
 import { byId, slot, view } from "chatty/views/dom.js";
@@ -44,14 +43,9 @@ export class ConversationPage {
     this.#data = data;
     this.#page = page;
     const { user: me, conversation } = data;
-    const { chat, conversationList } = page;
+    const { chat, conversationList, times } = page;
     const { drafts, loaded } = startSending(page);
     const store = new Store({ me: me.id, page: conversation.history });
-    const times = new Times({
-      zone: me.time_zone,
-      cycle: me.hour_cycle,
-      language: document.documentElement.lang,
-    });
     const { id, last_read_seq: lastRead } = conversation;
     this.#chat = chat.open((shared) => new ConversationChat({ ...shared, id, lastRead, store }));
     this.#permissions = new PermissionsView({

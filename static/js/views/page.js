@@ -9,6 +9,7 @@ import { Rest } from "chatty/chat/rest.js";
 import { Socket } from "chatty/chat/socket.js";
 import { isRecent } from "chatty/lib/elapsed.js";
 import { BufferedEmitter, Emitter } from "chatty/lib/emitter.js";
+import { Times } from "chatty/lib/times.js";
 import { isWatched } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
 import { Loader } from "chatty/views/loader.js";
@@ -41,6 +42,12 @@ export class Page extends Emitter {
     this.me = me;
     /** Identifies account and epoch. Stored data of others is not shown. */
     this.scope = `${me.id}.${epoch}`;
+    /** Of the reader. Everything that is live uses it. */
+    this.times = new Times({
+      zone: me.time_zone,
+      cycle: me.hour_cycle,
+      language: document.documentElement.lang,
+    });
     this.conversationList = new ConversationList({ me: me.id, rows: data.conversations });
     this.rest = new Rest({ root: urls.api, token: csrfToken, t });
     this.socket = new Socket(socketUrl(urls.socket));

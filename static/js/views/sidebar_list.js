@@ -24,8 +24,9 @@ export class SidebarList {
   #typing = new Map(); // id -> Map(user id -> {name, timer})
   #drafted = new Set(); // ids of rows that show a draft
   #today;
+  #zone; // that the times are shown in
 
-  /** @param {{ conversationList: any, me: any, scope?: string, data?: any }} page */
+  /** @param {{ conversationList: any, me: any, scope?: string, data?: any, times?: Times, conversation?: any }} page */
   constructor(page) {
     const { conversationList, me, scope = "" } = page;
     this.#page = page;
@@ -33,14 +34,16 @@ export class SidebarList {
     this.#drafts = new Drafts(scope);
     this.#me = me;
     const { lang: language } = document.documentElement;
-    this.#times = new Times({ zone: me.time_zone, cycle: me.hour_cycle, language });
+    this.#times = page.times ?? new Times({ zone: me.time_zone, cycle: me.hour_cycle, language });
     this.#list = document.getElementById("conversations");
     this.#today = this.#times.dayKey(Date.now());
+    this.#zone = me.time_zone || deviceZone();
   }
 
   connect() {
     this.#current = this.#page.data?.conversation?.id ?? null;
     setInterval(() => this.#age(), AGING);
+    document.addEventListener("visibilitychange", () => this.#age());
     addEventListener("storage", ({ key }) => key?.startsWith("chatty.draft.") && this.showDrafts());
   }
 
@@ -264,15 +267,30 @@ export class SidebarList {
     return [Number(data.level === "nothing"), -this.#knownOf(data).at, -data.id];
   }
 
-  /** Statuses end. At midnight, times become "Yesterday". */
+  /** Statuses end. At midnight, times become "Yesterday". A journey ends in another time zone. */
   #age() {
+    const zone = this.#me.time_zone || deviceZone();
+    const isElsewhere = zone !== this.#zone;
+    if (isElsewhere) this.#moveTo(zone);
     const today = this.#times.dayKey(Date.now());
     const isNewDay = today !== this.#today;
     this.#today = today;
     for (const id of this.#conversationList.ids()) {
-      if (isNewDay || this.#conversationList.get(id).status?.until) this.update({ id });
+      if (isElsewhere || isNewDay || this.#conversationList.get(id).status?.until) this.update({ id });
     }
   }
+
+  #moveTo(zone) {
+    this.#zone = zone;
+    this.#times.renew();
+    // As if every message that is shown had changed: its time is drawn again, and the days are.
+    const { store } = this.#page.conversation?.chat ?? {};
+    store?.emit("change", { ids: store.messages().map(({ id }) => id), keys: [], replaced: false });
+  }
+}
+
+function deviceZone() {
+  return new Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
 /** `moment`: null for never. */
