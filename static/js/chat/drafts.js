@@ -55,6 +55,11 @@ export class Drafts {
     return keysOf(this.#storage, this.#prefix).map((name) => name.slice(this.#prefix.length));
   }
 
+  /** False if a reload would lose a draft, because the storage did not take it. */
+  get stored() {
+    return !keysOf({}, this.#prefix)[0];
+  }
+
   get size() {
     return this.names().length;
   }

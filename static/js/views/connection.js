@@ -33,9 +33,10 @@ class ConnectionView {
     chat.on("status", (status) => this.#onStatus(status));
     this.#onStatus(chat.status); // the status before this module had loaded
     this.#page.part("sending").then((sending) => {
-      sending?.outbox.on("stored", () => this.#checkStored());
+      for (const type of ["stored", "sent"]) sending?.outbox.on(type, () => this.#checkStored());
       this.#checkStored();
     });
+    addEventListener("input", () => this.#checkStored()); // its draft has just been stored, or refused
     addEventListener("beforeunload", (event) => this.#isStored || event.preventDefault());
     for (const type of ["online", "offline"]) {
       addEventListener(type, () => this.#onStatus(this.#status));
@@ -50,7 +51,8 @@ class ConnectionView {
 
   /** A reload would lose nothing. */
   get #isStored() {
-    return this.#page.sending?.outbox.stored ?? true;
+    const { sending } = this.#page;
+    return !sending || (sending.outbox.stored && sending.drafts.stored);
   }
 
   /** For the short status in the top bar. Null on pages without a conversation. */
