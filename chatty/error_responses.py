@@ -13,18 +13,28 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from chatty.common.errors import DATABASE_ERRORS, ChatError
 from chatty.ops import failures, logs
 
 log = logging.getLogger("chatty.error_responses")
 
-# Templates by status. All others use 400.html, which shows the message of the code.
+# Templates by status, for visitors. All others use 400.html, which shows the message of the code.
 _TEMPLATES = {403: "403.html", 404: "404.html"}
+# What a URL with nothing but this in it leads to.
+_MISSING = {
+    "": gettext_noop("Page not found"),
+    "conversation_id": gettext_noop("Conversation not found"),
+    "message_id": gettext_noop("Message not found"),
+    "user_id": gettext_noop("Person not found"),
+    "invitation_id": gettext_noop("Invitation not found"),
+    "emoji_id": gettext_noop("Emoji not found"),
+}
 
 
 def error_response(request: HttpRequest, error: ChatError) -> HttpResponse:
-    """Templates get `code`, `detail`, `status` and `request_id`."""
+    """Templates get `code`, `detail`, `status`, `title` and `request_id`."""
     response: HttpResponse
     if request.path_info.startswith(("/api/", "//api/")):
         response = JsonResponse(error.as_dict(), status=error.status)
@@ -47,9 +57,20 @@ def _error_page(request: HttpRequest, error: ChatError) -> HttpResponse:
     if status >= 500:
         return HttpResponse(_plain_page(context), status=status)
     template = _TEMPLATES.get(status, "400.html")
-    if status == 404 and _is_page_request(request):
-        template = "conversations/missing.html"
+    # Who asks too often gets a page without queries.
+    if status != 429 and _is_page_request(request):
+        template = "conversations/error.html"
+        context["title"] = _title(request, status)
     return HttpResponse(loader.render_to_string(template, context, request), status=status)
+
+
+def _title(request: HttpRequest, status: int) -> str:
+    """Name what is missing as far as the URL does, so that no one learns what there is."""
+    if status != 404:
+        return _("Not allowed") if status == 403 else _("That didn’t work")
+    given = request.resolver_match.kwargs if request.resolver_match else {}
+    (only,) = given if len(given) == 1 else ("",)
+    return _(_MISSING.get(only, _MISSING[""]))
 
 
 def _is_page_request(request: HttpRequest) -> bool:

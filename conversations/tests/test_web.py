@@ -277,15 +277,24 @@ def test_link_to_a_public_conversation_offers_to_join(browser, harbour, carol, b
     assert "Words of Bob" in text_of(client.get(url("message", message.pk), follow=True))
 
 
-def test_page_that_is_missing_keeps_the_list_of_conversations_around_it(
-    browser, harbour, alice, carol
+def test_error_pages_keep_the_list_of_conversations_around_them_and_name_what_is_missing(
+    browser, harbour, alice, bob, carol
 ):
     closed = actions.create_conversation(alice, name="Closed")
-    client = browser(carol)
-    missing = [url("conversation", closed.pk), url("message", 99999), "/people/99999/", "/nowhere/"]
-    for address in missing:
-        response = client.get(address, headers={"Accept": "text/html"})
-        assert response.status_code == 404
+    member = browser(bob)
+    pages = [
+        (browser(carol).get, url("conversation", closed.pk), 404, "Conversation not found"),
+        (member.get, url("message", 99999), 404, "Message not found"),
+        (member.get, "/people/99999/", 404, "Person not found"),
+        (member.get, "/nowhere/", 404, "Page not found"),
+        (member.get, "/files/none/letter.pdf", 404, "Page not found"),
+        (member.get, "/settings/installation/", 403, "Not allowed"),
+        (member.get, url("archive", harbour.pk), 405, "That didn’t work"),
+    ]
+    for send, address, status, title in pages:
+        response = send(address, headers={"Accept": "text/html"})
+        shown = one(response, "main h1").get_text()
+        assert (response.status_code, shown) == (status, title), address
         assert one(response, "#sidebar"), address
         assert "Closed" not in text_of(response)
 

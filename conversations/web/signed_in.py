@@ -18,6 +18,7 @@ from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.numbers import NUMBER_MAX
 from chatty.common.pages import SeeOther
+from chatty.error_responses import error_response
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
@@ -79,9 +80,7 @@ def _sign_in_response(request: HttpRequest, sign_in: str) -> HttpResponse:
 
 
 def _method_not_allowed(request: HttpRequest, allowed: set[str]) -> HttpResponse:
-    error = ChatError("method_not_allowed")
-    context = {"code": error.code, "detail": error.detail, "status": error.status}
-    page = render(request, "400.html", context, status=error.status)
+    page = error_response(request, ChatError("method_not_allowed"))
     page.headers["Allow"] = ", ".join(sorted(allowed))
     return page
 

@@ -186,7 +186,7 @@ def test_conversation_works_without_scripts(visit: Visit, server: ChatServer) ->
     page.get_by_role("button", name="Delete permanently").click()
     expect(page.get_by_text("and all its messages")).to_be_visible()
     bob.allow("404")
-    expect(bob.goto(path).get_by_role("heading", name="Page not found")).to_be_visible()
+    expect(bob.goto(path).get_by_role("heading", name="Conversation not found")).to_be_visible()
 
 
 @pytest.mark.long

@@ -194,7 +194,7 @@ export class Frame extends Emitter {
       const answer = await fetch(url, { ...options, headers: { Accept: "text/html" } });
       const drawn = await parsePage(answer);
       const isOurs = drawn.getElementById("app-data") && !canShow(new URL(answer.url));
-      const content = isOurs && answer.status !== 404 ? drawn.querySelector("#main > .page") : null;
+      const content = isOurs ? drawn.querySelector("#main > .page:not(:has([data-error]))") : null;
       const wrong = content ? "[role=alert], .field__errors" : "#main p";
       const why = answer.ok ? "" : (drawn.querySelector(wrong)?.textContent.trim() ?? "");
       if (content && !this.#isOfOtherBuild(answer)) await loadStyles(drawn);
