@@ -665,7 +665,30 @@ def test_invalid_field_is_named(method, name, body, field, alices, pair):
     assert version_of(pair) == before
 
 
-@pytest.mark.parametrize("emoji", ["a", "1", quote("👍👍"), "%00", "%F0%9F", "x" * 200])
+@pytest.mark.parametrize(
+    ("written", "other", "stored"),
+    [
+        ("❤", "❤\ufe0f", "❤\ufe0f"),
+        ("1\u20e3", "1\ufe0f\u20e3", "1\ufe0f\u20e3"),
+        ("👍\ufe0f", "👍", "👍"),
+    ],
+)
+def test_reactions_that_look_the_same_are_one(written, other, stored, alices, bobs, hello):
+    def react(member, method, emoji):
+        address = f"/api/messages/{hello.pk}/reactions/{quote(emoji)}/"
+        return member.generic(method, address).json()["reactions"]
+
+    react(alices, "PUT", written)
+    (chip,) = react(bobs, "PUT", other)
+    assert (chip["emoji"], chip["count"]) == (stored, 2)
+    (chip,) = react(bobs, "DELETE", written)
+    assert (chip["emoji"], chip["count"]) == (stored, 1)
+
+
+_NO_EMOJI = ["🏽", "👍\U000e0067\U000e0062\U000e007f", "👍👍"]
+
+
+@pytest.mark.parametrize("emoji", ["a", "1", *map(quote, _NO_EMOJI), "%00", "%F0%9F", "x" * 200])
 def test_reaction_must_be_a_single_emoji(emoji, alices, hello):
     answer = alices.put(f"/api/messages/{hello.pk}/reactions/{emoji}/")
     assert error_of(answer) == (400, "invalid")

@@ -776,6 +776,13 @@ def test_on_a_phone_enter_inserts_a_line_break_and_the_page_fits(visit: Visit, r
     page.locator(".picker [data-emoji]").first.tap()
     expect(bubble(page, "one").locator(".chip")).to_have_count(1)
     assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("innerWidth")
+    long_press(bubble(page, "one")).locator("[data-action=edit]").tap()
+    editor = page.locator(".editor textarea")
+    expect(editor).to_be_focused()
+    editor.fill("one")
+    editor.press("Enter")
+    editor.press_sequentially("two")
+    expect(editor).to_have_value("one\ntwo")
 
 
 def test_messages_can_be_managed_by_keyboard(alice: Page, room: Room) -> None:
