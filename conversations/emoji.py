@@ -13,6 +13,7 @@ from typing import NamedTuple
 from django.utils.translation import gettext_lazy as _
 
 from chatty.common.errors import ChatError
+from chatty.common.text import CJK
 from conversations import limits
 
 # Emoji that are shown as text unless U+FE0F follows, and those that can have a skin tone, as of Unicode 17.
@@ -96,7 +97,7 @@ _ADDRESS = "[as][0-9a-f]{20}"
 _NAMED = re.compile(f":({EMOJI_NAME}):")
 # Several may follow each other. Not within words, times and addresses, such as "std::vec::new" and 10:30:45,
 # nor after a backslash, which markdown/source.py replaces.
-_NAMED_RUN = re.compile(f"(?<![^\\W_])(?<![:/\\\\\x04])(?::{EMOJI_NAME}:)+")
+_NAMED_RUN = re.compile(f"(?<!(?![{CJK}])[^\\W_])(?<![:/\\\\\x04])(?::{EMOJI_NAME}:)+")
 _REACTION = re.compile(f"(:{EMOJI_NAME}:)({_ADDRESS})")
 _STAND_IN = "\U0001f600"
 

@@ -18,20 +18,14 @@ from html import unescape
 from itertools import islice
 from typing import NamedTuple
 
+from chatty.common.text import CJK
 from conversations import limits
 from conversations.markdown.source import CALL
 
-# The same as in views/member_source.js.
-_CJK = (
-    "\u2e80-\u2fdf\u3005-\u3007\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff"
-    "\u3105-\u312f\u3131-\u318e"
-    "\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff66-\uffdc"
-    "\U00020000-\U0003ffff"
-)
-_IS_CJK = re.compile(f"[{_CJK}]")
+_IS_CJK = re.compile(f"[{CJK}]")
 # Not within addresses such as bob@example.org and https://example.org/@bob, nor after a backslash. The
 # pattern starts with the "@", because that makes the search fast.
-_AT = re.compile(rf"[@＠](?<!(?![{_CJK}])[\w@＠/+\\-][@＠])(?=\S)")
+_AT = re.compile(rf"[@＠](?<!(?![{CJK}])[\w@＠/+\\-][@＠])(?=\S)")
 _ANY_AT = re.compile("[@＠]")
 # What joins a name with the next letter to another name or an address: Ada-Marie, ada@example.org.
 _JOINED = re.compile(r"[-_@＠][^\W_]")

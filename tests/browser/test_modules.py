@@ -35,6 +35,7 @@ HERE = ROOT / "tests" / "js"
 PAGE = """<!doctype html><title>Modules</title>
 <script type="importmap">{"imports": {
   "chatty/templates.js": "/golden/en/templates.js",
+  "chatty/writing_templates.js": "/golden/en/writing-templates.js",
   "chatty/": "/static/js/", "tests/": "/tests/js/"
 }}</script>"""
 # For tests/js/golden.test.js.

@@ -132,6 +132,14 @@ def mention_starts(text: str) -> bool:
 
 
 @_rule
+def mentioned_people(given: dict[str, Any]) -> list[str]:
+    """Whom a message mentions. Scripts suggest `suggested` at its end: names that are not complete yet."""
+    members = mentions.MemberNames(enumerate(given["names"]))
+    found = members.find(render(Content(given["text"])).calls)
+    return [given["names"][at] for at in found.ids] if found else []
+
+
+@_rule
 def loose_names(name: str) -> str:
     return fold_loosely(name)
 

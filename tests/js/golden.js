@@ -84,8 +84,17 @@ const RULES = {
 
   mention_starts: (text) => mentionIn(`${text.normalize("NFC")}Zo`)?.typed === "Zo",
 
-  /** What the server found is shown. */
+  /** Of people who are mentioned, only what is suggested. */
+  mentioned_people({ text, names, suggested }, expected) {
+    const people = names.map((name, id) => ({ id, name }));
+    const found = mentionIn(text);
+    const offered = found ? fitting(people, found.typed).map(({ name }) => name) : [];
+    return String(offered) === String(suggested) ? expected : offered;
+  },
+
   loose_names: folded,
+
+  /** What the server found is shown. */
 
   people_found: ({ name, text }, expected) => expected && rank(name, text) !== null,
 

@@ -1,4 +1,6 @@
-import { fitting } from "chatty/views/member_source.js";
+import { ConversationSource } from "chatty/views/conversation_source.js";
+import { EmojiSource } from "chatty/views/emoji_source.js";
+import { fitting, MemberSource } from "chatty/views/member_source.js";
 import { equal } from "tests/assert.js";
 
 const SUGGESTED = [
@@ -57,4 +59,33 @@ function isSuggested([name, typed]) {
 export function test_members_are_suggested_by_the_first_letters_of_their_names() {
   for (const pair of SUGGESTED) equal(isSuggested(pair), true, pair.join(" @"));
   for (const pair of NOT_SUGGESTED) equal(isSuggested(pair), false, pair.join(" @"));
+}
+
+/** Chinese, Japanese and Korean have no spaces, so that all that follows would be lost. */
+export function test_what_is_chosen_replaces_the_rest_of_the_word_and_no_other() {
+  const sources = [
+    new MemberSource({ chat: { on() {} } }),
+    new ConversationSource({}),
+    new EmojiSource({ me: { id: 1 } }),
+  ];
+  for (const { rest } of sources) {
+    for (const [text, replaced] of [
+      ["ove and more", "ove"],
+      ["über", "über"],
+      [", more", ""],
+      ["元気ですか", ""],
+      ["a元気ですか", "a"],
+      ["안녕", ""],
+    ]) {
+      rest.lastIndex = 0;
+      equal(rest.exec(text)[0], replaced, text);
+    }
+  }
+}
+
+export function test_suggestions_begin_within_a_text_without_spaces() {
+  const begins = (source, text) => source.find(text)?.typed ?? null;
+  const [conversations, emoji] = [new ConversationSource({}), new EmojiSource({ me: { id: 1 } })];
+  equal([begins(conversations, "今日は#庭"), begins(conversations, "today#garden")], ["庭", null]);
+  equal([begins(emoji, "ありがとう:smi"), begins(emoji, "10:smi")], ["smi", null]);
 }

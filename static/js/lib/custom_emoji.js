@@ -1,11 +1,12 @@
 // Custom emoji: pictures that people have added under a name. In texts they are `:name:`, in reactions `:name:` with the
 // address of the picture. conversations/emoji.py has the same rules and golden cases.
 
+import { WORD } from "chatty/lib/match.js";
 import { isOnlyEmoji } from "chatty/lib/text.js";
 
 const NAME = "[a-z0-9+-][a-z0-9_+-]{0,30}[a-z0-9+-]";
 const NAMED = new RegExp(`:(${NAME}):`, "g");
-const NAMED_RUN = new RegExp(`(?<![\\p{L}\\p{N}:/\\\\])(?::${NAME}:)+`, "gu");
+const NAMED_RUN = new RegExp(`(?<!(?!_)${WORD}|[:/\\\\])(?::${NAME}:)+`, "gu");
 const REACTION = new RegExp(`^(:${NAME}:)([as][0-9a-f]{20})$`);
 const LIST = "/api/emoji/";
 const FRESH = 5_000; // ms in which the list is not loaded again

@@ -1,5 +1,14 @@
 // Fuzzy matching of names, ignoring case and accents.
 
+// Of Chinese, Japanese and Korean, which have no spaces between words. The same as in chatty/common/text.py.
+const CJK =
+  "\\u2e80-\\u2fdf\\u3005-\\u3007\\u3041-\\u3096\\u309d-\\u309f\\u30a1-\\u30fa\\u30fc-\\u30ff" +
+  "\\u3105-\\u312f\\u3131-\\u318e\\u31a0-\\u31bf\\u31f0-\\u31ff\\u3400-\\u4dbf\\u4e00-\\u9fff" +
+  "\\uac00-\\ud7a3\\uf900-\\ufaff\\uff66-\\uffdc\\u{20000}-\\u{3ffff}";
+
+/** A pattern for a letter, digit or underscore that is part of a word, so that no other word begins there. */
+export const WORD = `(?:(?![${CJK}])[\\p{L}\\p{N}_])`;
+
 // Letters that NFKD does not decompose, and what people type for them.
 const PLAIN = { ß: "ss", æ: "ae", œ: "oe", ø: "o", ł: "l", đ: "d", ð: "d", þ: "th", ı: "i" };
 

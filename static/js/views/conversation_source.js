@@ -1,20 +1,20 @@
 // Suggests conversations after a "#": see suggestions.js. A link to one is an ordinary link in Markdown, to its
 // page. What it shows is filled in for each reader: see conversations/web/conversation_links.py.
 
-import { rank } from "chatty/lib/match.js";
+import { rank, WORD } from "chatty/lib/match.js";
 import { fromTemplate, part } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
 import { showBadge } from "chatty/views/conversation_badge.js";
 import { escapeMarks } from "chatty/views/typed_text.js";
 
 // A heading has a space behind the "#", which is why the first character can't be one.
-const LINK = /(?<![\p{L}\p{N}_#&/.+-])#([^#\s\d][^#\n]{0,79})?$/u;
+const LINK = new RegExp(`(?<!${WORD}|[#&/.+-])#([^#\\s\\d][^#\\n]{0,79})?$`, "u");
 const SHOWN = 6;
 const CONTAINED = 2; // the highest rank shown, see lib/match.js
 
 export class ConversationSource {
   label = t("conversations");
-  rest = /[\p{L}\p{N}_]*/uy;
+  rest = new RegExp(`${WORD}*`, "uy");
   /** @type {import("chatty/chat/conversation_list.js").ConversationList} */
   #list;
 

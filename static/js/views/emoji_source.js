@@ -4,17 +4,18 @@
 import { customEmoji } from "chatty/lib/custom_emoji.js";
 import { byCode, findEmoji, loadEmoji, withTone } from "chatty/lib/emoji.js";
 import { loadChoices, noteUse } from "chatty/lib/emoji_choices.js";
+import { WORD } from "chatty/lib/match.js";
 import { emojiPicture, observe } from "chatty/views/custom_emoji.js";
 import { element } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
 import { writingFiles } from "chatty/views/writing_templates.js";
 
-const CODE = /(?<![\p{L}\p{N}:/])(:[\p{L}\p{N}_+-]{2,32}:?)$/u;
+const CODE = new RegExp(`(?<!(?!_)${WORD}|[:/])(:[\\p{L}\\p{N}_+-]{2,32}:?)$`, "u");
 const SHOWN = 6;
 
 export class EmojiSource {
   label = t("emoji");
-  rest = /[\p{L}\p{N}_+-]*:?/uy;
+  rest = new RegExp(`(?:${WORD}|[+-])*:?`, "uy");
   #me;
 
   constructor({ me }) {

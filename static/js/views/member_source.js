@@ -1,7 +1,7 @@
 // Suggests members of the conversation after an "@": see suggestions.js.
 
 import { elapsedSince, momentNow } from "chatty/lib/elapsed.js";
-import { caseFolded, folded, rank } from "chatty/lib/match.js";
+import { caseFolded, folded, rank, WORD } from "chatty/lib/match.js";
 import { showAvatar } from "chatty/views/avatar.js";
 import { element } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
@@ -9,15 +9,17 @@ import { escapeMarks } from "chatty/views/typed_text.js";
 
 // As in conversations/mentions.py: not inside a word, an email address or URL. Names can have several words.
 // Of the marks, only variation selectors can end an emoji.
-const MENTION =
-  /(?<!(?![\u2e80-\u2fdf\u3005-\u3007\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u3105-\u312f\u3131-\u318e\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff66-\uffdc\u{20000}-\u{3ffff}])[\p{L}\p{N}_@＠/+\\-]|(?![\ufe00-\ufe0f])[\p{Mc}\p{Mn}])[@＠]([^@＠\s][^@＠\n]{0,59})?$/u;
+const MENTION = new RegExp(
+  `(?<!${WORD}|[@＠/+\\\\-]|(?![\ufe00-\ufe0f])[\\p{Mc}\\p{Mn}])[@＠]([^@＠\\s][^@＠\\n]{0,59})?$`,
+  "u",
+);
 const SHOWN = 6;
 const BY_WORD = 1; // the highest rank shown: names or words that start with the typed text (lib/match.js)
 const FRESH = 30_000; // ms for which the member list is cached
 
 export class MemberSource {
   label = t("people");
-  rest = /[\p{L}\p{N}_]*/uy;
+  rest = new RegExp(`${WORD}*`, "uy");
   #me;
   #rest;
   #chat;
