@@ -72,7 +72,8 @@ _FILES = """([names, type, where]) => {
     for (const name of names) transfer.items.add(new File([`in ${name}`], name, { type: "text/plain" }));
     const event = where === "paste" ? new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true })
         : new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true });
-    document.querySelector(where === "paste" ? "#composer-body" : ".timeline").dispatchEvent(event);
+    const place = document.querySelector(where === "paste" ? "#composer-body" : ".timeline");
+    (place ?? document.body).dispatchEvent(event);
     return event.defaultPrevented;
 }"""
 
@@ -167,6 +168,9 @@ def test_files_are_chosen_pasted_dropped_described_and_ordered(
     expect(alice.locator(".files").nth(1).get_by_alt_text("reply.png")).to_be_visible()
     expect(alice.locator(".message__bubble").nth(1)).to_be_hidden()
     assert violations(alice) == []
+    alice.goto(f"{room.server.url}/c/browse/")  # where nothing takes files
+    wait_for_line(alice)
+    assert drag(alice, "dragover", "dropped.txt")
 
 
 def test_message_that_is_sent_before_its_file_is_shown_has_it(visit: Visit, room: Room) -> None:
