@@ -1,9 +1,11 @@
 import { Drafts } from "chatty/chat/drafts.js";
 import { Emitter } from "chatty/lib/emitter.js";
 import { connect } from "chatty/views/connection.js";
+import { offerAction } from "chatty/views/connection_action.js";
 import { equal } from "tests/assert.js";
 
-const PAGE = `<template id="translations"><span data-i18n="connection.unstored">Not saved</span></template>
+const PAGE = `<template id="translations"><span data-i18n="connection.unstored">Not saved</span>
+  <span data-i18n="connection.signed_out.way">Sign in again</span></template>
   <div id="announcer"></div><main id="main"><input></main>`;
 
 /** Nothing can be stored while `isFull`. */
@@ -53,4 +55,13 @@ export async function test_draft_that_the_storage_refuses_is_told_and_asked_abou
   storage.isFull = false;
   equal(type("Stored now"), ["", false]);
   globalThis.setTimeout = real;
+}
+
+export function test_closed_account_can_sign_in_again_once_it_is_reopened() {
+  document.body.innerHTML = PAGE;
+  const bar = document.createElement("div");
+  bar.dataset.problem = "closed";
+  offerAction(bar, { data: { urls: { sign_in: "/sign-in/" } } });
+  const link = bar.querySelector("a");
+  equal([link.textContent, link.pathname], ["Sign in again", "/sign-in/"]);
 }

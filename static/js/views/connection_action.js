@@ -11,8 +11,9 @@ import { t } from "chatty/views/i18n.js";
  */
 export function offerAction(bar, page, retry) {
   const name = bar.dataset.problem;
-  if (["closed", "blocked", "unstored"].includes(name)) return;
-  const isSignedOut = name.startsWith("signed_out");
+  if (["blocked", "unstored"].includes(name)) return;
+  // An account can be reactivated. Its sign-ins stay ended.
+  const isSignedOut = name.startsWith("signed_out") || name === "closed";
   const text = isSignedOut ? t("connection.signed_out.way") : t(`connection.${name}.way`);
   if (name === "too_many") {
     bar.append(button("button button--quiet", text, retry));
