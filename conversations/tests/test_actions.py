@@ -466,6 +466,8 @@ def test_new_group_starts_with_system_messages(alice, bob, carol, published):
         ({"name": "\u200e\u200f"}, "empty", "name"),
         ({"name": "a\x00"}, "bad_text", "name"),
         ({"name": "\u200b"}, "empty", "name"),
+        ({"name": "\U000e0041"}, "empty", "name"),
+        ({"name": "\u180f"}, "empty", "name"),
         ({"topic": "x" * (limits.TOPIC_MAX + 1)}, "too_long", "topic"),
         ({"topic": "\ud800"}, "bad_text", "topic"),
         ({"access": "secret"}, "invalid", "access"),

@@ -783,6 +783,9 @@ def test_on_a_phone_enter_inserts_a_line_break_and_the_page_fits(visit: Visit, r
     editor.press("Enter")
     editor.press_sequentially("two")
     expect(editor).to_have_value("one\ntwo")
+    room.say(room.bob, f"```\n{'x' * 200}\n```")
+    code = page.locator("#messages pre")
+    assert code.evaluate("each => [each.scrollWidth > each.clientWidth, innerWidth]") == [True, 360]
 
 
 def test_messages_can_be_managed_by_keyboard(alice: Page, room: Room) -> None:

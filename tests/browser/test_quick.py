@@ -158,6 +158,8 @@ def test_switcher_shows_that_nothing_was_found(alice: Page) -> None:
     alice.keyboard.press("Control+k")
     alice.keyboard.type("qqqzzz")
     expect(alice.locator(".switcher [role=status]")).to_contain_text("qqqzzz")
+    box = alice.locator(".switcher").get_by_role("combobox")
+    expect(box).to_have_attribute("aria-expanded", "false")
     alice.keyboard.press("Enter")
     expect(alice.locator(".switcher")).to_be_visible()
     alice.keyboard.press("Escape")
