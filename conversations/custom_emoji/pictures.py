@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy as _
 
 from chatty.common.errors import ChatError, Sentence
 from conversations.attachments.media import pictures
-from conversations.attachments.media.containers import BrokenError, copy_clean
+from conversations.attachments.media.containers import copy_clean
+from conversations.attachments.media.copying import BrokenError
 from conversations.attachments.media.detection import HEAD, IMAGES, detect
 from conversations.custom_emoji import encoder, limits
 

@@ -8,83 +8,26 @@ raises BrokenError.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import IO
 
+from conversations.attachments.media.avif import copy_avif
+from conversations.attachments.media.copying import COPIED, BrokenError, Cleaned, Copy
 from conversations.attachments.media.orientation import UPRIGHT, exif_of, read_orientation
 
-_COPIED = 256 * 1024
-# Each part takes a few microseconds. Most programs write parts of 8 KB or more.
-PARTS_MAX = 200_000
 # Each scan of a JPEG changes all pixels, even if it is empty. Programs write up to about twelve.
 SCANS_MAX = 100
-
-
-class BrokenError(Exception):
-    """The file isn't a whole picture."""
-
-
-@dataclass
-class Cleaned:
-    """`frames`: of an animation. `changed`: something was left out. `width` and `height`: as the pixels are
-    stored, before they are turned by `orientation`."""
-
-    frames: int = 1
-    changed: bool = False
-    width: int = 0
-    height: int = 0
-    orientation: int = UPRIGHT
-
-    def reach(self, width: int, height: int) -> None:
-        """Note a size. Parts of a file can have different ones: the largest is what decoding could take."""
-        self.width, self.height = max(self.width, width), max(self.height, height)
 
 
 def copy_clean(kind: str, source: IO[bytes], target: IO[bytes]) -> Cleaned:
     """Copy a picture of this media type. Raises BrokenError."""
     cleaned = Cleaned()
-    _COPIERS[kind](_Copy(source, target), cleaned)
+    _COPIERS[kind](Copy(source, target), cleaned)
     if not (cleaned.width and cleaned.height):
         raise BrokenError
     if source.read(1):
         cleaned.changed = True  # a second file, for example
     return cleaned
-
-
-class _Copy:
-    def __init__(self, source: IO[bytes], target: IO[bytes]) -> None:
-        self.source = source
-        self.target = target
-        self._parts = 0
-
-    def count(self, parts: int = 1) -> None:
-        self._parts += parts
-        if self._parts > PARTS_MAX:
-            raise BrokenError
-
-    def read(self, size: int) -> bytes:
-        found = self.source.read(size)
-        if len(found) < size:
-            raise BrokenError
-        return found
-
-    def write(self, data: bytes) -> None:
-        self.target.write(data)
-
-    def pieces(self, size: int) -> Iterator[bytes]:
-        while size:
-            piece = self.read(min(size, _COPIED))
-            size -= len(piece)
-            yield piece
-
-    def copy(self, size: int) -> None:
-        for piece in self.pieces(size):
-            self.write(piece)
-
-    def skip(self, size: int) -> None:
-        for _ in self.pieces(size):
-            pass
 
 
 # --- JPEG -----------------------------------------------------------------------------------------------
@@ -95,7 +38,7 @@ _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _JPEG_EXIF = b"Exif\x00\x00"
 
 
-def _copy_jpeg(copy: _Copy, cleaned: Cleaned) -> None:
+def _copy_jpeg(copy: Copy, cleaned: Cleaned) -> None:
     copy.write(copy.read(2))
     marker = _jpeg_marker(copy)
     scans = 0
@@ -142,7 +85,7 @@ def _kept_of_jpeg(marker: int, body: bytes, cleaned: Cleaned) -> bytes | None:
     return body if marker in _JPEG_KEPT_APPS or not is_metadata else None
 
 
-def _jpeg_marker(copy: _Copy) -> int:
+def _jpeg_marker(copy: Copy) -> int:
     if copy.read(1) != b"\xff":
         raise BrokenError
     while True:
@@ -152,10 +95,10 @@ def _jpeg_marker(copy: _Copy) -> int:
             return marker
 
 
-def _copy_jpeg_scan(copy: _Copy) -> int:
+def _copy_jpeg_scan(copy: Copy) -> int:
     """Copy compressed data up to the next marker, and return it."""
     while True:
-        data = copy.source.read(_COPIED)
+        data = copy.source.read(COPIED)
         start = 0
         while True:
             at = data.find(b"\xff", start)
@@ -187,7 +130,7 @@ _PNG_KEPT = {
 _PNG_EXIF_MAX = 64 * 1024
 
 
-def _copy_png(copy: _Copy, cleaned: Cleaned) -> None:
+def _copy_png(copy: Copy, cleaned: Cleaned) -> None:
     copy.write(copy.read(8))
     _copy_png_header(copy, cleaned)
     frames = 0
@@ -224,7 +167,7 @@ def _copy_png(copy: _Copy, cleaned: Cleaned) -> None:
     cleaned.frames = max(1, frames)
 
 
-def _copy_png_header(copy: _Copy, cleaned: Cleaned) -> None:
+def _copy_png_header(copy: Copy, cleaned: Cleaned) -> None:
     header = copy.read(25)
     if header[:8] != b"\x00\x00\x00\x0dIHDR" or header[21:] != _png_checksum(header[4:21]):
         raise BrokenError
@@ -232,7 +175,7 @@ def _copy_png_header(copy: _Copy, cleaned: Cleaned) -> None:
     cleaned.reach(int.from_bytes(header[8:12], "big"), int.from_bytes(header[12:16], "big"))
 
 
-def _copy_png_orientation(copy: _Copy, cleaned: Cleaned, size: int) -> None:
+def _copy_png_orientation(copy: Copy, cleaned: Cleaned, size: int) -> None:
     exif = copy.read(size)
     copy.read(4)
     cleaned.orientation = read_orientation(exif)
@@ -254,7 +197,7 @@ _GIF_AHEAD = 4096  # bytes: blocks are at most 256
 _GIF_BLOCKS = 20  # that count as one part: they are found more quickly
 
 
-def _copy_gif(copy: _Copy, cleaned: Cleaned) -> None:
+def _copy_gif(copy: Copy, cleaned: Cleaned) -> None:
     header = copy.read(13)
     copy.write(header)
     cleaned.reach(*_gif_size(header[6:10]))
@@ -292,7 +235,7 @@ def _gif_colours(packed: int) -> int:
     return 3 * 2 ** ((packed & 7) + 1) if packed & 0x80 else 0
 
 
-def _copy_gif_extension(copy: _Copy, cleaned: Cleaned) -> None:
+def _copy_gif_extension(copy: Copy, cleaned: Cleaned) -> None:
     label, size = copy.read(1), copy.read(1)
     first = copy.read(size[0])
     is_kept = label == b"\xf9" or (label == b"\xff" and first in _GIF_LOOPS)
@@ -304,7 +247,7 @@ def _copy_gif_extension(copy: _Copy, cleaned: Cleaned) -> None:
         _gif_blocks(copy, is_kept=is_kept)
 
 
-def _gif_blocks(copy: _Copy, *, is_kept: bool) -> None:
+def _gif_blocks(copy: Copy, *, is_kept: bool) -> None:
     """Copy blocks, each with its size before it, up to an empty one."""
     ends = False
     while not ends:
@@ -332,7 +275,7 @@ _WEBP_METADATA = 0x08 | 0x04  # flags of VP8X: EXIF, XMP
 _WEBP_HEAD = 16  # bytes of a part that say its size
 
 
-def _copy_webp(copy: _Copy, cleaned: Cleaned) -> None:
+def _copy_webp(copy: Copy, cleaned: Cleaned) -> None:
     head = copy.read(12)
     left = int.from_bytes(head[4:8], "little") - 4
     copy.write(head)
@@ -383,9 +326,10 @@ def _webp_size(name: bytes, start: bytes) -> tuple[int, int]:
     return width & 0x3FFF, height & 0x3FFF
 
 
-_COPIERS: dict[str, Callable[[_Copy, Cleaned], None]] = {
+_COPIERS: dict[str, Callable[[Copy, Cleaned], None]] = {
     "image/jpeg": _copy_jpeg,
     "image/png": _copy_png,
     "image/gif": _copy_gif,
     "image/webp": _copy_webp,
+    "image/avif": copy_avif,
 }

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 _QUALITY = 80
 _PROFILED = ("RGB", "RGBA", "P")
-_ORIENTED = ("JPEG", "PNG")  # as in browsers
+_ORIENTED = ("JPEG", "PNG", "AVIF")  # as in browsers
 
 
 def main(kind: str, pixels_max: str, path: str, *targets: str) -> None:

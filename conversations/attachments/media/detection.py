@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 HEAD = 64 * 1024  # bytes that are enough to tell
 
-IMAGES = {"image/jpeg", "image/png", "image/gif", "image/webp"}
+IMAGES = {"image/jpeg", "image/png", "image/gif", "image/webp", "image/avif"}
 
 
 class Found(NamedTuple):
@@ -87,7 +87,10 @@ def _iso_media(head: bytes) -> Found:
     brand = head[8:12]
     if brand in (b"M4A ", b"M4B "):
         return Found("audio", "audio/mp4")
-    if brand in (b"avif", b"avis"):
+    others = head[16 : min(64, int.from_bytes(head[:4], "big"))]
+    if brand == b"avif" or (brand == b"mif1" and b"avif" in others):
+        return Found("image", "image/avif")
+    if brand == b"avis":  # an animation, which is coded like a video
         return Found("file", "image/avif")
     if brand in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"):
         return Found("file", "image/heic")

@@ -20,10 +20,17 @@ from django.utils.translation import gettext_lazy as _
 from chatty.common.errors import ChatError
 from conversations.attachments import limits
 from conversations.attachments.media import decoder, limited
-from conversations.attachments.media.containers import BrokenError, Cleaned, copy_clean
+from conversations.attachments.media.containers import copy_clean
+from conversations.attachments.media.copying import BrokenError, Cleaned
 from conversations.attachments.media.orientation import is_turned
 
-FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WEBP"}
+FORMATS = {
+    "image/jpeg": "JPEG",
+    "image/png": "PNG",
+    "image/gif": "GIF",
+    "image/webp": "WEBP",
+    "image/avif": "AVIF",
+}
 _SECONDS = 20  # until it is tried again, on a busy machine; less than the lease of a job
 # How the process ends if the picture is the reason.
 _REFUSED = (limited.UNREADABLE, -signal.SIGXCPU, -signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS)

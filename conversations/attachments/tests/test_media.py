@@ -74,6 +74,9 @@ def mp4(*, video: bool = True, seconds: int = 7) -> bytes:
         (picture("PNG"), "a", "image", "image/png"),
         (picture("WEBP"), "a", "image", "image/webp"),
         (gif_of(1), "a", "image", "image/gif"),
+        (picture("AVIF"), "a.jpg", "image", "image/avif"),
+        (picture("AVIF").replace(b"ftypavif", b"ftypmif1"), "a", "image", "image/avif"),
+        (b"\x00\x00\x00\x18ftypavis" + bytes(30), "a.avif", "file", "image/avif"),
         (b"Hello w\xc3\xb6rld", "a.exe", "text", "text/plain"),
         (b"print(1)", "a.py", "text", "text/plain"),
         (b"\xef\xbb\xbfid;name", "a.csv", "text", "text/plain"),
@@ -131,6 +134,7 @@ def test_broken_videos_have_no_measures(data):
         ("PNG", {"exif": exif()}),
         ("WEBP", {"exif": exif(), "xmp": b"SECRET"}),
         ("GIF", {"comment": b"SECRET"}),
+        ("AVIF", {"exif": exif().tobytes(), "xmp": b"SECRET"}),
     ],
 )
 def test_metadata_and_what_follows_the_picture_are_left_out(kind, options, tmp_path):
@@ -147,6 +151,23 @@ def test_metadata_and_what_follows_the_picture_are_left_out(kind, options, tmp_p
         assert not after.getexif()
 
 
+def test_of_an_avif_only_its_items_stay(tmp_path):
+    """Not a smaller picture from before it was cut, nor what hides between the parts, nor names."""
+    path = tmp_path / "upload"
+    data = picture("AVIF", exif=exif().tobytes(), xmp=b"SECRET")
+    data = data.replace(b"Color\x00", b"SECRE\x00")
+    # As a program writes it that calls the second item a thumbnail of the first.
+    with_thumbnail = data.replace(b"Exif\x45", b"av01\x45").replace(b"cdsc", b"thmb", 1)
+    hidden = box(b"mdat", b"SECRET") + box(b"uuid", b"SECRET") + box(b"moov", b"SECRET")
+    for given in (data, with_thumbnail, data + hidden):
+        path.write_bytes(given)
+        clean = examine(path, "a").path.read_bytes()
+        assert b"SECRE" not in clean
+        assert len(clean) == len(given)  # nothing moves: the file says where its parts are
+        with Image.open(io.BytesIO(data)) as before, Image.open(io.BytesIO(clean)) as after:
+            assert before.tobytes() == after.tobytes()
+
+
 def test_a_clean_picture_stays_as_it_is(tmp_path):
     path = tmp_path / "upload"
     path.write_bytes(picture("PNG"))
@@ -157,7 +178,7 @@ def test_a_colour_profile_stays(tmp_path):
     from PIL import ImageCms
 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    for kind in ("JPEG", "PNG", "WEBP"):
+    for kind in ("JPEG", "PNG", "WEBP", "AVIF"):
         path = tmp_path / kind
         path.write_bytes(picture(kind, icc_profile=profile, exif=exif(6)))
         with Image.open(examine(path, "a").path) as after:
@@ -166,10 +187,16 @@ def test_a_colour_profile_stays(tmp_path):
 
 @pytest.mark.parametrize(
     ("kind", "orientation"),
-    [*(("JPEG", number) for number in range(1, 9)), ("PNG", 1), ("PNG", 6), ("WEBP", 6)],
+    [
+        *(("JPEG", number) for number in range(1, 9)),
+        ("PNG", 1),
+        ("PNG", 6),
+        ("WEBP", 6),
+        ("AVIF", 6),
+    ],
 )
 def test_of_the_metadata_only_the_orientation_stays(kind, orientation, tmp_path):
-    """Nothing is encoded again. Browsers turn JPEG and PNG, and thumbnails are turned as well."""
+    """Nothing is encoded again. Browsers turn all but WebP, and thumbnails are turned as well."""
     path, small = tmp_path / "upload", tmp_path / "small.webp"
     drawn = Image.linear_gradient("L").resize((60, 40)).convert("RGB")
     drawn.save(path, kind, exif=exif(orientation), quality=100)
@@ -219,6 +246,11 @@ def test_animations_are_found(tmp_path):
         b"GIF89a<script>alert(1)</script>",
         picture("WEBP")[:-8],
         b"RIFF\x10\0\0\0WEBPVP8 ",
+        picture("AVIF")[:-8],
+        picture("AVIF")[:100],
+        picture("AVIF").replace(b"pitm", b"pitx"),
+        picture("AVIF").replace(struct.pack(">II", 60, 40), struct.pack(">II", 12_000, 12_000)),
+        b"\x00\x00\x00\x18ftypavif" + bytes(12) + b"<script>alert(1)</script>",
         png_of(12_000, 12_000),  # 144 megapixels in 17 KB or less
         gif_of(10_000),
     ],
@@ -262,6 +294,10 @@ FRAME = segment(0xC0, b"\x08\x00\x01\x00\x01\x01\x01\x11\x00")
         pytest.param(lambda: GIF_HEAD + b"!\xfe\x00" * 3_000_000, id="extensions"),
         pytest.param(lambda: GIF_HEAD + b"!\xfe" + b"\x01x" * 6_000_000, id="blocks"),
         pytest.param(lambda: riff((b"VP8 ", bytes(6)), *[(b"ANIM", b"")] * 900_000), id="parts"),
+        pytest.param(lambda: picture("AVIF") + box(b"free", b"") * 900_000, id="boxes"),
+        pytest.param(
+            lambda: picture("AVIF") + box(b"meta", bytes(4) + box(b"x", b"") * 99_000), id="meta"
+        ),
     ],
 )
 def test_pictures_of_very_many_parts_are_refused_at_once(make, tmp_path):

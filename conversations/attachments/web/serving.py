@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 # Browsers show these without running anything in them. Everything else is saved.
 _SHOWN = {
-    *("image/jpeg", "image/png", "image/gif", "image/webp", "text/plain"),
+    *("image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "text/plain"),
     *("audio/mpeg", "audio/mp4", "audio/aac", "audio/ogg", "audio/webm", "audio/wav", "audio/flac"),
     *("video/mp4", "video/webm", "video/ogg", "video/quicktime"),
 }

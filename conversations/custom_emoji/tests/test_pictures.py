@@ -21,7 +21,7 @@ def opened(image: bytes) -> Image.Image:
     return found
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "AVIF"])
 def test_picture_is_a_whole_square_webp(kind):
     made = pictures.make(picture(kind, (400, 100)))
     image = opened(made.image).convert("RGBA")
