@@ -50,7 +50,10 @@ export class Days {
     }
   }
 
-  /** `before`: the row before it, or null. */
+  /**
+   * `before`: the row before it, or null. A row with `keepsName` is in view, and would move if it lost its name
+   * because messages of its author come before it.
+   */
   arrangeRow(row, before) {
     const day = this.#times.dayKey(momentOf(row));
     const isFirst = !before || this.#times.dayKey(momentOf(before)) !== day;
@@ -63,7 +66,7 @@ export class Days {
       before.matches(".message") &&
       before.dataset.author === row.dataset.author &&
       this.#times.isNear(momentOf(before), momentOf(row));
-    row.classList.toggle("message--continued", goesOn);
+    row.classList.toggle("message--continued", goesOn && !row.keepsName);
   }
 
   #nameOnNewDay() {

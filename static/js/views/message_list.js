@@ -205,6 +205,8 @@ export class MessageList {
   #onChange({ ids, keys, replaced }) {
     this.#scroll.keep(() => {
       const drawn = ids.length ? this.rows() : [];
+      const seen = this.#scroll.firstInSight?.element; // see Days
+      if (seen && seen === drawn[0]) seen.keepsName = true;
       for (const id of ids) this.#draw(id, drawn);
       this.#pending.draw(keys, replaced);
       if (ids.length) {

@@ -1,4 +1,5 @@
-// Scrolling of the timeline: it sticks to the end, and elsewhere the visible messages don't move.
+// Scrolling of the timeline: it sticks to the end, and elsewhere the visible messages don't move. Most browsers keep
+// them in place by themselves, so that mostly nothing is left to correct.
 
 const NEAR = 48; // px from the end that still count as the end
 const GLIDE = 1_000; // ms that smooth scrolling takes at most
@@ -6,7 +7,7 @@ const GLIDE = 1_000; // ms that smooth scrolling takes at most
 export class Scroll {
   #box;
   #inner;
-  #anchor = null; // see #findAnchor(); null at the end
+  #anchor; // see #findAnchor()
   #atEnd = true;
   #gliding = 0; // until when a smooth scroll to the end can take
   #height = 0; // of the box, when #anchor was found
@@ -24,8 +25,9 @@ export class Scroll {
   // Lifecycle
 
   connect() {
-    // Turns off the browser's scroll anchoring, which would apply the same correction twice.
-    this.#box.classList.add("timeline--anchored");
+    const anchor = this.#findAnchor();
+    this.#box.classList.add("timeline--live"); // its position is counted from the top then
+    this.#hold(anchor);
     this.#box.addEventListener("scroll", () => this.#settle(), {
       passive: true,
       signal: this.#ending.signal,
@@ -97,6 +99,8 @@ export class Scroll {
   /** Run `work`, which changes the timeline, without moving the visible messages. */
   keep(work) {
     this.#settle();
+    // At the very top, browsers hold nothing in place.
+    this.#box.scrollTop ||= 1;
     work();
     this.#restore();
   }
@@ -116,7 +120,7 @@ export class Scroll {
   #onScroll() {
     // A change of size on the way to the end, such as by a bar that goes, must not hold what is in view just now.
     this.#atEnd = this.atEnd || performance.now() < this.#gliding;
-    this.#anchor = this.#atEnd ? null : this.#findAnchor();
+    this.#anchor = this.#findAnchor();
     this.#height = this.#box.clientHeight;
     this.#onMove();
   }
@@ -127,27 +131,20 @@ export class Scroll {
     return this.#onScroll();
   }
 
-  /** The first visible messages as [{element, top}], at least two. If the first is removed, the next is the anchor. */
+  /** Messages from the first visible one on as [{element, top}]. If it is removed, the next is the anchor. */
   #findAnchor() {
-    const { top, bottom } = this.#box.getBoundingClientRect();
-    const found = [];
+    const { top } = this.#box.getBoundingClientRect();
     const all = [...this.#inner.querySelectorAll(":scope > .message, :scope > .notice")];
     const first = firstIndex(all, (each) => each.getBoundingClientRect().bottom > top);
-    for (const element of all.slice(first, first + 9)) {
-      const place = element.getBoundingClientRect();
-      if (found[1] && place.top >= bottom) break;
-      found.push({ element, top: place.top - top });
-    }
-    // Not the oldest: if it becomes the second message of its author, it loses the name above its text. The next one
-    // can be below the view, under a picture.
-    if (!first && found[1]) found.push(found.shift());
-    return found;
+    return all
+      .slice(first, first + 9)
+      .map((element) => ({ element, top: element.getBoundingClientRect().top - top }));
   }
 
   #hold(anchors) {
-    const anchor = anchors?.find(({ element }) => element.isConnected);
+    const anchor = anchors.find(({ element }) => element.isConnected);
     if (!anchor) return;
-    const top = this.#box.getBoundingClientRect().top;
+    const { top } = this.#box.getBoundingClientRect();
     const shift = anchor.element.getBoundingClientRect().top - top - anchor.top;
     if (Math.abs(shift) >= 0.5) this.#box.scrollTop += shift;
   }
