@@ -15,6 +15,7 @@ import { writingFiles } from "chatty/views/writing_templates.js";
 const COLUMNS = 9;
 const FOUND = 90;
 const EDGE = 8; // px between the picker and the edge of the window
+const REFRESH = 5_000; // ms until custom emoji are asked for again
 const GAP = 6; // px between the picker and what opened it
 const PICTURE = /\p{Extended_Pictographic}|\p{Regional_Indicator}|\u20e3/u;
 const MOVES = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: COLUMNS, ArrowUp: -COLUMNS };
@@ -42,7 +43,8 @@ class EmojiPicker {
   #me;
   #picked;
   #back;
-  #groups = [];
+  #groups = []; // built-in emoji
+  #custom = [];
   #known = new Map(); // see plainOf() -> the data of an emoji
   #tone;
   #isOpen = true;
@@ -76,6 +78,8 @@ class EmojiPicker {
       if (!this.#root.contains(target) && !this.#anchor.contains(target)) this.close({ focus: false });
     });
     on(window, "resize", () => this.#place());
+    const refreshing = setInterval(() => this.#refresh(), REFRESH);
+    on(signal, "abort", () => clearInterval(refreshing));
     this.#root.querySelector(`[name=tone][value="${this.#tone}"]`).checked = true;
     const { source, styles } = writingFiles();
     try {
@@ -84,20 +88,44 @@ class EmojiPicker {
         customEmoji({ fresh: 0 }),
         loadStyle(styles),
       ]);
-      this.#groups = all.length ? [{ key: "custom", all }, ...groups] : groups;
+      this.#groups = groups;
+      this.#use(all);
     } catch {
       this.close();
       toast.error(t("error.unreachable"));
       return;
     }
     if (!this.#isOpen) return;
-    for (const { all } of this.#groups) for (const each of all) this.#known.set(plainOf(each.emoji), each);
-    this.#root.querySelector('[data-group="custom"]').hidden = this.#groups[0].key !== "custom";
     this.#showAll();
     document.body.append(this.#root);
     this.#place();
     // On a phone, the keyboard would hide half of it.
     (isTouch.matches ? this.#root : this.#box).focus({ preventScroll: true });
+    this.#markGroup();
+  }
+
+  #use(custom) {
+    this.#custom = custom;
+    this.#known = new Map(this.#all.flatMap(({ all }) => all.map((each) => [plainOf(each.emoji), each])));
+    this.#root.querySelector('[data-group="custom"]').hidden = !custom.length;
+  }
+
+  get #all() {
+    const { length } = this.#custom;
+    return length ? [{ key: "custom", all: this.#custom }, ...this.#groups] : this.#groups;
+  }
+
+  /** While it is open, people add, rename and remove custom emoji. */
+  async #refresh() {
+    const all = await customEmoji({ fresh: 0 });
+    if (!this.#isOpen || JSON.stringify(all) === JSON.stringify(this.#custom)) return;
+    const { scrollTop } = this.#list;
+    const chosen = this.#chosen?.dataset.emoji;
+    this.#use(all);
+    this.#showTyped();
+    this.#list.scrollTop = scrollTop;
+    const options = [...this.#list.querySelectorAll("[role=option]")];
+    this.#choose(options.find((option) => option.dataset.emoji === chosen));
     this.#markGroup();
   }
 
@@ -117,6 +145,11 @@ class EmojiPicker {
     if (this.#anchor.matches("button")) this.#anchor.ariaExpanded = String(isExpanded);
   }
 
+  #showTyped() {
+    if (this.#box.value.trim()) this.#showFound(this.#box.value);
+    else this.#showAll();
+  }
+
   #showAll() {
     const { recent } = loadChoices(this.#me);
     const quick = templateData("quick-template").emoji.split(" ");
@@ -126,7 +159,7 @@ class EmojiPicker {
       .filter(([plain]) => this.#known.has(plain) || !plain.startsWith(":")) // a custom one was removed
       .map(([plain, emoji]) => this.#known.get(plain) ?? { emoji, name: "", codes: [] });
     const groups = [["recent", known]];
-    for (const { key, all } of this.#groups) groups.push([key, all]);
+    for (const { key, all } of this.#all) groups.push([key, all]);
     this.#list.replaceChildren(...groups.map(([key, all]) => this.#section(key, all)));
     this.#choose(null);
   }
@@ -163,7 +196,7 @@ class EmojiPicker {
   }
 
   #showFound(typed) {
-    const found = findEmoji(this.#groups, typed, FOUND);
+    const found = findEmoji(this.#all, typed, FOUND);
     // One that was pasted, perhaps newer than the list.
     if (!found.length && PICTURE.test(typed)) found.push({ emoji: typed.trim(), name: "", codes: [] });
     const nothing = element("p", "picker__nothing", t("emoji.none"));
@@ -223,8 +256,7 @@ class EmojiPicker {
   // Internal: user input
 
   #onInput() {
-    if (this.#box.value.trim()) this.#showFound(this.#box.value);
-    else this.#showAll();
+    this.#showTyped();
     this.#list.scrollTop = 0;
     this.#markGroup();
   }
