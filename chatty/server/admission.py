@@ -22,6 +22,7 @@ from chatty.server.spooling import BODY, ChunkedBody, Spool
 
 LARGE_AT_ONCE = 4
 PIECES_AT_ONCE = 3  # of one client
+PIECES_SHARE = 4  # pieces use at most the fourth part of the places
 PROGRESS_BYTES = 16 * 1024  # of a body or a response, at least, per HTTP_BODY_SECONDS
 ANSWER_KEPT = 8 * 1024 * 1024  # bytes of a response to buffer; the rest waits for the client
 # ASGI extension: a function that aborts the connection, with everything still buffered.
@@ -70,8 +71,9 @@ class ConcurrencyLimit:
     Content-Length, and only a few are allowed at once, because each is held in memory.
 
     `pieces`: the beginning of the paths to which files are sent piece by piece, and the size of a piece. A
-    client can send PIECES_AT_ONCE. `spool` takes forms with files. What is appended to LATER in the scope is
-    sent after the request has freed its place.
+    client can send PIECES_AT_ONCE. They have a queue of their own and hold only a share of the places,
+    because each can wait for the disk or the storage of files. `spool` takes forms with files. What is
+    appended to LATER in the scope is sent after the request has freed its place.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class ConcurrencyLimit:
         self.unlimited = unlimited
         self._large = 0  # requests with a body beyond `body_max`, including incomplete ones
         self._queue = FairQueue(running=running, waiting=waiting)
+        self._queue_of_pieces = FairQueue(running=max(1, running // PIECES_SHARE), waiting=waiting)
         self._bodies: set[_Body] = set()
         self._bodies_size = 0
         self._answers: set[_Answer] = set()
@@ -141,7 +144,7 @@ class ConcurrencyLimit:
         try:
             async with spool.body(scope, receive, client) as file:
                 if file is not None:
-                    await self._begin(client)
+                    await self._begin(scope, client)
                     scope = with_length(scope, os.fstat(file.fileno()).st_size)
                     await self._respond({**scope, BODY: file}, b"", receive, send, client, None)
         except ChatError as error:
@@ -153,7 +156,7 @@ class ConcurrencyLimit:
         try:
             content = await self._body(scope, receive, body)
             if content is not None:
-                await self._begin(client)
+                await self._begin(scope, client)
                 scope = with_length(scope, sum(map(len, content)))
                 if self._is_piece(scope):
                     scope, content = {**scope, BODY: ChunkedBody(content)}, []
@@ -184,7 +187,7 @@ class ConcurrencyLimit:
                 with metrics.HTTP_RUNNING.track_inprogress():
                     await self._run(scope, replay_body(content, receive), send, made, answer)
             finally:
-                self._end(client)
+                self._end(scope, client)
                 if body is not None:
                     self._drop_body(body)
             del content
@@ -197,17 +200,28 @@ class ConcurrencyLimit:
             self._count_answer(answer, -answer.size)
             self._answers.discard(answer)
 
-    async def _begin(self, client: Client) -> None:
+    async def _begin(self, scope: Scope, client: Client) -> None:
+        """Take a place, to be released with _end(). Raises ChatError("busy")."""
+        queues = self._queues(scope)
         metrics.HTTP_INSIDE.inc()
+        begun = 0
         try:
-            await self._queue.begin(client)
+            for queue in queues:
+                await queue.begin(client)
+                begun += 1
         except BaseException:
             metrics.HTTP_INSIDE.dec()
+            for queue in queues[:begun]:
+                queue.end(client)
             raise
 
-    def _end(self, client: Client) -> None:
+    def _end(self, scope: Scope, client: Client) -> None:
         metrics.HTTP_INSIDE.dec()
-        self._queue.end(client)
+        for queue in self._queues(scope):
+            queue.end(client)
+
+    def _queues(self, scope: Scope) -> list[FairQueue]:
+        return [self._queue_of_pieces, self._queue] if self._is_piece(scope) else [self._queue]
 
     async def _run(
         self, scope: Scope, receive: Receive, send: Send, made: deque[Message], answer: _Answer

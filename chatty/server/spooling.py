@@ -11,6 +11,7 @@ import contextlib
 import re
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -84,6 +85,8 @@ class Spool:
         self.body_seconds = body_seconds
         self.require_sender = require_sender
         self._slots = Slots(of_client=OF_CLIENT_MAX, at_once=AT_ONCE_MAX)
+        # Its own: the event loop uses its default threads to look up addresses, such as that of Redis.
+        self._threads = ThreadPoolExecutor(AT_ONCE_MAX, "chatty-forms")
 
     def takes(self, scope: Scope) -> bool:
         if scope["method"] != "POST" or not self.paths.fullmatch(scope["path"]):
@@ -135,10 +138,10 @@ class Spool:
                     waiting += chunk
                     ends = not message.get("more_body", False)
                     if len(waiting) >= _FLUSHED or ends:
-                        await asyncio.to_thread(file.write, bytes(waiting))
+                        await loop.run_in_executor(self._threads, file.write, bytes(waiting))
                         waiting.clear()
                     if ends:
-                        await asyncio.to_thread(file.seek, 0)
+                        await loop.run_in_executor(self._threads, file.seek, 0)
                         return True
                     if progress >= _PROGRESS_BYTES:
                         progress = 0

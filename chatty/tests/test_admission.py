@@ -103,14 +103,14 @@ def test_root_path_header_is_ignored():
 class Line:
     """One HTTP request to an ASGI application: sends the body and collects the response."""
 
-    def __init__(self, application, chunks=(b"",), path="/", headers=()):
+    def __init__(self, application, chunks=(b"",), path="/", headers=(), **more):
         self.messages = [
             {"type": "http.request", "body": chunk, "more_body": index < len(chunks) - 1}
             for index, chunk in enumerate(chunks)
         ]
         self.sent = []
         self.gone = asyncio.Event()
-        given = scope(path=path, headers=headers, method="POST")
+        given = scope(path=path, headers=headers, **{"method": "POST", **more})
         self.task = asyncio.create_task(application(given, self.receive, self.send))
 
     async def receive(self):
@@ -179,6 +179,34 @@ async def test_requests_over_the_limit_wait_or_get_503():
     late = Line(door)
     await late.task
     assert late.status == 200  # no one stays locked out
+
+
+async def test_pieces_that_wait_for_the_disk_leave_places_for_other_requests():
+    disk = Slow()
+
+    async def application(scope, receive, send):
+        await (disk if scope["method"] == "PATCH" else sleepless)(scope, receive, send)
+
+    sleepless = Slow()
+    sleepless.go.set()
+    door = bound(application, running=8, waiting=4, pieces=("/uploads/", 1000))
+    addresses = [f"203.0.113.{number}" for number in range(50)]
+    pieces = [Line(door, path="/uploads/1/", method="PATCH", client=each) for each in addresses]
+    await turns()
+    assert (disk.running, disk.most) == (2, 2)
+    assert [line.status for line in pieces].count(503) == 44  # the others wait
+    for _ in range(3):
+        send = Line(door, client=addresses[0])
+        await turns()
+        assert send.status == 200
+    pieces[2].task.cancel()  # one that waits
+    disk.go.set()
+    await turns(60)
+    assert [line.status for line in pieces].count(200) == 5
+    assert disk.most == 2
+    again = Line(door, path="/uploads/1/", method="PATCH")
+    await turns()
+    assert again.status == 200
 
 
 async def test_slot_is_released_after_an_exception():
