@@ -108,6 +108,13 @@ class File(models.Model):
                 condition=Q(message=None, removed_at=None),
                 name="file_unclaimed",
             ),
+            # How much storage people use, without reading the rows: on SQLite, others can't write until then.
+            # With `removed_at`, although it is always null: otherwise SQLite reads it from the row.
+            models.Index(
+                fields=["owner", "message", "size", "removed_at"],
+                condition=Q(removed_at=None),
+                name="file_used",
+            ),
             models.Index(
                 fields=["removed_at"], condition=Q(removed_at__isnull=False), name="file_removed"
             ),

@@ -24,6 +24,7 @@ from chatty.common.errors import ChatError
 from conversations.attachments import limits
 
 COPIED = 1024 * 1024  # bytes at a time
+_to_disk = getattr(os, "fdatasync", os.fsync)  # macOS has only the latter
 # Beside an upload: a picture without metadata, a picture from a bucket, and thumbnails.
 SCRATCH = (".clean", ".original", *(f".{size}" for size in limits.THUMBNAILS))
 
@@ -102,12 +103,17 @@ def writing(file_id: str) -> Iterator[None]:
 
 
 def append(file_id: str, chunks: Iterable[bytes]) -> None:
-    """Add bytes to an upload. If the process is killed, some of them may be there: offset_of() tells."""
+    """Add bytes to an upload. If the process is killed, some of them may be there: offset_of() tells.
+
+    They are on the disk when this returns. Otherwise the whole file would be written when it is complete, and
+    commits of the database on the same disk would wait for that.
+    """
     with translate_errors(), part_path(file_id).open("ab", buffering=0) as file:
         for chunk in chunks:
             left = memoryview(chunk)
             while left:
                 left = left[file.write(left) :]
+        _to_disk(file.fileno())
 
 
 @contextlib.contextmanager

@@ -6,8 +6,10 @@ the longer side and the path to write.
 
 from __future__ import annotations
 
-from PIL import Image, ImageOps
+from PIL import AvifImagePlugin, Image, ImageOps
 
+# As with other formats. By default, it uses all processors.
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 _QUALITY = 80
 _PROFILED = ("RGB", "RGBA", "P")
 _ORIENTED = ("JPEG", "PNG", "AVIF")  # as in browsers

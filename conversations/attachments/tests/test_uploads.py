@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from datetime import timedelta
 from functools import partial
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from chatty.jobs.models import Job
 from chatty.jobs.tests.helpers import purge, run_jobs
-from conversations.attachments import storage
+from conversations.attachments import rules, storage
 from conversations.attachments.actions import uploading
 from conversations.attachments.models import File
 from conversations.attachments.tests.conftest import stored
@@ -62,6 +65,47 @@ def test_a_file_is_sent_in_pieces(alice, api_of, data_dir):
     assert stored(data_dir) == [file.pk]
     assert send(api, made["id"], 10, b"").status_code == 204
     assert send(api, made["id"], 5, b"56789").headers["Upload-Offset"] == "10"
+
+
+def test_each_piece_is_on_the_disk_when_it_is_answered(alice, api_of, monkeypatch):
+    """A whole file at once would hold up the commits of messages on the same disk."""
+    synced: list[int] = []
+    monkeypatch.setattr(storage, "_to_disk", lambda file: synced.append(os.fstat(file).st_size))
+    api = api_of(alice)
+    made = announce(api, 10)
+    for offset in (0, 5):
+        send(api, made["id"], offset, b"01234")
+        assert synced[-1] == offset + 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_messages_are_stored_while_the_storage_hangs(alice, bob, pair, monkeypatch):
+    """An upload waits for it outside of transactions, which on SQLite let no one else write."""
+    waited = []
+
+    def hang(name, wait, *args):
+        (sent,) = run_concurrently([lambda: say(bob, pair, name)])
+        waited.append((name, sent.body))
+        return wait(*args)
+
+    for name in ("append", "keep", "remove"):
+        monkeypatch.setattr(storage, name, partial(hang, name, getattr(storage, name)))
+    file, _created = uploading.begin(alice, key="k", name="a", size=5)
+    uploading.add_piece(alice, file.pk, 0, b"12345")
+    uploading.give_up(alice, file.pk)
+    run_jobs()
+    assert waited == [("append", "append"), ("keep", "keep"), ("remove", "remove")]
+
+
+@pytest.mark.sqlite
+def test_what_people_use_is_added_up_from_an_index(alice):
+    with CaptureQueriesContext(connection) as made:
+        rules.used_by(alice)
+        rules.used_in_total()
+    for query in made.captured_queries:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
+            assert "COVERING INDEX file_used" in str(cursor.fetchall())
 
 
 def test_the_same_key_returns_the_same_upload(alice, bob, api_of):
