@@ -181,6 +181,22 @@ async def test_requests_over_the_limit_wait_or_get_503():
     assert late.status == 200  # no one stays locked out
 
 
+async def test_pieces_that_lie_about_their_length_do_not_arrive():
+    slow = Slow()
+    door = bound(slow, pieces=("/uploads/", 1000))
+
+    def piece(*chunks, says):
+        told = [("content-length", says)]
+        return Line(door, chunks, path="/uploads/1/", headers=told, method="PATCH")
+
+    longer = piece(b"x" * 600, b"x" * 600, says="5")
+    shorter = piece(b"x" * 600, says="900")
+    shorter.messages[0]["more_body"] = True
+    shorter.gone.set()  # the connection ends there
+    await asyncio.gather(longer.task, shorter.task)
+    assert (longer.status, shorter.status, slow.bodies) == (413, None, [])
+
+
 async def test_pieces_that_wait_for_the_disk_leave_places_for_other_requests():
     disk = Slow()
 

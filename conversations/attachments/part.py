@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from chatty.common.errors import ChatError, Sentence
+from chatty.common.upload_handler import require_received
 from conversations import capabilities, limits
 from conversations.attachments import wire
 from conversations.attachments.actions import removing, uploading
@@ -70,8 +71,12 @@ class FilesPart:
     def from_form(
         self, user: User, key: str, files: Sequence[UploadedFile]
     ) -> tuple[FileReference, ...]:
-        if len(files) > limits.FILES_MAX:  # before any of them is stored
+        # Before any of them is stored.
+        if len(files) > limits.FILES_MAX:
             raise too_many_files()
+        for file in files:
+            require_received(file)
+            uploading.require_size(file.size or 0)
         key = limits.valid_key(key)
         # A form that is sent twice uploads its files once.
         keys = [_digest(f"{key} {number}") for number in range(len(files))]

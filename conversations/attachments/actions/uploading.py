@@ -18,7 +18,6 @@ from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.spending import spending
 from chatty.common.text import counted
-from chatty.common.upload_handler import require_received
 from conversations import limits as conversation_limits
 from conversations.actions.transactions import in_transaction
 from conversations.attachments import limits, rules, storage, wire
@@ -46,7 +45,7 @@ def begin(user: User, *, key: str, name: str, size: int) -> tuple[File, bool]:
     """
     key = conversation_limits.valid_key(key)
     name = clean_name(name)
-    _require_size(size)
+    require_size(size)
     known = _find_known(user, key, name, size)
     if known is not None:
         return known, False
@@ -60,7 +59,8 @@ def begin(user: User, *, key: str, name: str, size: int) -> tuple[File, bool]:
         return known, False
 
 
-def _require_size(size: int) -> None:
+def require_size(size: int) -> None:
+    """Raises ChatError("empty" | "too_big")."""
     if size <= 0:
         sentence = _("This file is empty.")
         raise ChatError("empty", sentence, fields={"size": [sentence]})
@@ -149,7 +149,6 @@ def add_piece(user: User, file_id: str, offset: int, *piece: bytes) -> int:
 
 def upload_whole(user: User, *, key: str, file: UploadedFile) -> File:
     """Store a file of a form, which has arrived completely. Raises ChatError as begin() and add_piece()."""
-    require_received(file)
     row, _created = begin(user, key=key, name=file.name or "", size=file.size or 0)
     offset = offset_of(row)
     source: IO[bytes] = file.file  # type: ignore[assignment]

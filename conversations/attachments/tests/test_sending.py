@@ -149,6 +149,17 @@ def post_form(user, conversation, key: str, *files: tuple[str, bytes]):
     return client.post(reverse("conversations:send", args=[conversation.pk]), form)
 
 
+@pytest.mark.parametrize(
+    ("size", "said"), [(0, "This file is empty."), (1_100_000, "This file is too big (max 1 MB).")]
+)
+def test_a_form_with_a_file_of_the_wrong_size_stores_none(size, said, alice, pair, settings):
+    settings.FILE_MAX_MB = 1
+    answer = post_form(alice, pair, "k", ("a.txt", b"one"), ("b.txt", bytes(size)))
+    assert said in answer.content.decode()
+    assert "Look" in answer.content.decode()
+    assert not File.objects.exists()
+
+
 def test_keys_of_forms_are_never_shortened(alice, pair):
     for key in ("k" * 63 + "1", "k" * 63 + "2"):
         assert post_form(alice, pair, key, ("a.txt", b"one")).status_code == 303
