@@ -113,7 +113,7 @@ def upload(line: HTTPConnection, token: str, size: int) -> str:
         if answer.status == 204:
             offset += len(piece)
         elif answer.status in (429, 503):
-            time.sleep(0.1)
+            time.sleep(float(answer.headers.get("Retry-After", 0.1)))
         else:
             raise RuntimeError(f"A piece got the status {answer.status}")
     return made

@@ -23,6 +23,7 @@ from chatty.server.spooling import BODY, ChunkedBody, Spool
 LARGE_AT_ONCE = 4
 PIECES_AT_ONCE = 3  # of one client
 PIECES_SHARE = 4  # pieces use at most the fourth part of the places
+PIECES_WAITING = 16  # for these places, each with up to 1 MiB in memory
 PROGRESS_BYTES = 16 * 1024  # of a body or a response, at least, per HTTP_BODY_SECONDS
 ANSWER_KEPT = 8 * 1024 * 1024  # bytes of a response to buffer; the rest waits for the client
 # ASGI extension: a function that aborts the connection, with everything still buffered.
@@ -103,7 +104,9 @@ class ConcurrencyLimit:
         self.unlimited = unlimited
         self._large = 0  # requests with a body beyond `body_max`, including incomplete ones
         self._queue = FairQueue(running=running, waiting=waiting)
-        self._queue_of_pieces = FairQueue(running=max(1, running // PIECES_SHARE), waiting=waiting)
+        self._queue_of_pieces = FairQueue(
+            running=max(1, running // PIECES_SHARE), waiting=PIECES_WAITING
+        )
         self._bodies: set[_Body] = set()
         self._bodies_size = 0
         self._answers: set[_Answer] = set()
