@@ -16,6 +16,7 @@ from accounts.current_user import current_user
 from accounts.installation import installation_settings
 from accounts.models import User
 from chatty.common.pages import SeeOther
+from chatty.common.text import fold_loosely
 from conversations import queries
 from conversations.models import Conversation, Membership, Message
 from conversations.realtime.presence import online_users
@@ -96,12 +97,17 @@ class SomeoneToTalkTo:
 
 
 def find_people_to_talk_to(request: HttpRequest) -> list[SomeoneToTalkTo]:
-    """Return whom a newcomer could message, until there is a direct message with someone."""
+    """Return whom a newcomer could message, until there is a direct message with someone.
+
+    By name: these are the people seen last, and the order of that would tell everyone who joins who used
+    Chatty when, which nothing else shows.
+    """
     user = current_user(request)
     rows = get_sidebar(request).rows
     if not _is_new(user) or any(is_with_others(row.conversation, user.pk) for row in rows):
         return []
     people = queries.kept_people_seen_last(user)
+    people.sort(key=lambda person: (fold_loosely(person.name), person.pk))
     online = online_users([person.pk for person in people])
     if online:
         peers = queries.presence_peers([user.pk], most=settings.PRESENCE_MEMBERS)
