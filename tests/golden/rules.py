@@ -31,7 +31,7 @@ from conversations import access, emoji, limits, mentions, notices, permissions,
 from conversations.attachments import limits as attachment_limits
 from conversations.content import Content, render
 from conversations.models import Conversation, Membership, Message
-from conversations.web import avatars, newcomers, presence, rows, sidebar, timeline
+from conversations.web import avatars, moments, newcomers, presence, rows, sidebar, timeline
 from conversations.web import files as web_files
 from conversations.wire import ConversationOut
 from docs.examples.chatty_client import Room
@@ -199,6 +199,14 @@ def sidebar_rows(given: dict[str, Any]) -> str:
         timezone.override(UTC),
     ):
         return f"{item.section}: {normalised(rows.draw('sidebar_row', row=item))}"
+
+
+@_rule
+def short_moments(given: dict[str, str]) -> str:
+    """When the last message was written, as a row of the sidebar shows it."""
+    at, now = (datetime.fromisoformat(given[key]) for key in ("at", "now"))
+    with translation.override(given["language"]), timezone.override(ZoneInfo(given["zone"])):
+        return moments.short_text(at, timezone.localdate(now), given.get("format", ""))
 
 
 @_rule

@@ -127,6 +127,12 @@ const RULES = {
       : expected;
   },
 
+  short_moments({ at, now, zone, format = "23" }) {
+    const conversation = { id: 7, kind: "group", name: "Garden", last_text_at: at, unread: 0 };
+    const row = sidebarRow([conversation], null, { now, zone, cycle: `h${format}` });
+    return slot(row, "time").textContent;
+  },
+
   unread(given) {
     const messages = messagesOf(given);
     const nothing = { id: 7, kind: given.kind, version: 0, last_seq: 0, unread: 0, unread_more: false };
@@ -397,8 +403,10 @@ function normalised(node) {
   return `<${node.localName}${attributes.sort().join("")}>${inside}</${node.localName}>`;
 }
 
+const NOON = { now: "2026-11-29T12:00:00Z", zone: "UTC", cycle: undefined };
+
 /** The section with only the row of a conversation, after these states of it. */
-function sidebarRow(states, current) {
+function sidebarRow(states, current, { now, zone, cycle } = NOON) {
   const sections = ["favourites", "conversations", "direct", "archive"].map((name) => {
     const section = element("details", "", element("ul"));
     section.dataset.section = name;
@@ -410,12 +418,12 @@ function sidebarRow(states, current) {
   const conversationList = new ConversationList({ me: ME, rows: [] });
   const list = new SidebarList({
     conversationList,
-    me: { id: ME, time_zone: "UTC" },
+    me: { id: ME, time_zone: zone, hour_cycle: cycle },
     data: { conversation: current && { id: current } },
   });
   list.connect();
   const realNow = Date.now;
-  Date.now = () => Date.parse("2026-11-29T12:00:00Z");
+  Date.now = () => Date.parse(now);
   for (const state of states) {
     conversationList.setCounts([state]);
     list.update(state);
