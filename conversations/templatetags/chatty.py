@@ -254,10 +254,13 @@ def badge(
     """The avatar of a conversation, see templates/rows/badge.html. `person`: the other one in a direct
     message. `title`: of a Conversation that may have no name."""
     each = conversation
+    unnamed = each.unnamed if isinstance(each, ConversationOut) else not each.name
+    name = title or each.name
     given = {
         "kind": each.kind,
         "access": each.access,
-        "avatar": avatar_of(person) if person else tile_of(each.id, title or each.name),
+        "unnamed": unnamed,
+        "avatar": avatar_of(person) if person else tile_of(each.id, name, unnamed=unnamed),
         "is_online": bool(is_online),
     }
     return rows.draw("badge", **given)

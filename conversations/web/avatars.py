@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from accounts.models import HUES, User
 from accounts.wire import PersonOut
+
+
+# In names separated by commas, what follows the first word of each: "Ada Lovelace, Bob" is shown as AB. With
+# the initials of one of them, a group would look like the direct message with this person.
+_FURTHER_WORDS = re.compile("([^,]) [^,]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +40,10 @@ def small_avatar_of(person: User) -> Avatar:
     return Avatar(person.pk, person.name, person.hue, initials(person.name)[:1], "")
 
 
-def tile_of(conversation_id: int, name: str) -> Avatar:
-    """Return the avatar of a group."""
-    return Avatar(conversation_id, name, conversation_id * 7 % HUES, initials(name), "")
+def tile_of(conversation_id: int, name: str, *, unnamed: bool = False) -> Avatar:
+    """Return the avatar of a group. `unnamed`: its name consists of the names of people."""
+    letters = initials(_FURTHER_WORDS.sub(r"\1", name) if unnamed else name)
+    return Avatar(conversation_id, name, conversation_id * 7 % HUES, letters, "")
 
 
 def initials(name: str) -> str:

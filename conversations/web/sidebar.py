@@ -67,7 +67,9 @@ class SidebarItem:
     def avatar(self) -> Avatar:
         """Of the other person in a direct message, else of the conversation."""
         each = self.conversation
-        return avatar_of(each.other) if each.other else tile_of(each.id, each.name)
+        if each.other:
+            return avatar_of(each.other)
+        return tile_of(each.id, each.name, unnamed=each.unnamed)
 
     @property
     def status(self) -> StatusOut | None:
