@@ -201,6 +201,13 @@ declare namespace Wire {
     waiting: number;
   }
 
+  /** A file of the last message of a conversation. */
+  interface LastFile {
+    kind: "image" | "audio" | "video" | "text" | "file";
+    type: string;
+    duration: number | null;
+  }
+
   /** The last message or notice of a conversation. */
   interface LastMessage {
     seq: number;
@@ -212,6 +219,8 @@ declare namespace Wire {
     notice: Notice | null;
     created_at: string;
     deleted_at: string | null;
+    /** Of a message without text. Left out otherwise. */
+    files?: LastFile[];
   }
 
   interface Limits {

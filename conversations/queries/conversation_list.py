@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+import msgspec
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
@@ -32,6 +33,7 @@ from conversations.queries.memberships import memberships_of
 from conversations.wire import (
     AuthorOut,
     ConversationOut,
+    LastFileOut,
     LastMessageOut,
     NoticeOut,
     excerpt,
@@ -152,6 +154,7 @@ _SIDEBAR = f"""SELECT c.id, c.kind, c.access, c.name, c.topic, c.version, c.last
        c.created_by_id, c.direct_key, m.last_read_seq, m.role, m.level, m.favourite,
        l.seq, l.version, l.kind, l.author_id, a.name, l.excerpt, l.renderer, l.data, l.created_at,
        l.deleted_at, %(former)s l.html END, %(former)s l.body END,
+       CASE WHEN l.files IS NOT NULL AND l.body = '' THEN l.files END,
   CASE WHEN c.kind = 'group' AND c.name = '' THEN (
     SELECT %(names)s FROM ({_OTHERS}) n
   ) END,
@@ -168,6 +171,7 @@ LEFT JOIN accounts_user a ON a.id = l.author_id
 WHERE m.user_id = %%s AND c.deleted_at IS NULL AND %(condition)s
 ORDER BY %(first)s c.last_text_at DESC, c.id DESC
 LIMIT %%s"""  # noqa: S608 - our own names and placeholders
+_files = msgspec.json.Decoder(list[LastFileOut])
 # The text of a message is only needed if its excerpt was made by an earlier version: see wire.excerpt().
 _FORMER = f"CASE WHEN l.excerpt IS NULL OR coalesce(l.renderer, 0) < {markdown.EXCERPTS_SINCE} THEN"
 _IN_WORDS_OF = {
@@ -220,6 +224,7 @@ class _Membership:
     deleted_at: datetime | None
     former_html: str | None
     former_body: str | None
+    files: str | None
     names: str | None
     unread: int
     mentions: str | None
@@ -341,6 +346,7 @@ def _last_message(found: _Membership) -> LastMessageOut | None:
         notice=notice,
         created_at=timestamp(_aware(found.created_at)) or "",
         deleted_at=timestamp(_aware(found.deleted_at)) if found.deleted_at else None,
+        files=_files.decode(found.files) if found.files else msgspec.UNSET,
     )
 
 

@@ -8,9 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+from conversations.web.script_plurals import STRINGS
+from conversations.wire import LastFileOut
 
 SIDE = 420  # CSS pixels: the longer side of a picture or video in a message
 _EXTENSION = re.compile(r"\.([A-Za-z0-9]{1,5})\Z")
+
+
+# What browsers record: static/js/views/voice.js. Music usually has other types.
+_RECORDED = {"audio/webm", "audio/ogg", "audio/mp4"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +101,32 @@ def label(name: str) -> str:
     """Return the extension of a name in capitals, "" if it has none."""
     found = _EXTENSION.search(name)
     return found[1].upper() if found else ""
+
+
+def preview(files: Sequence[LastFileOut]) -> tuple[str, str] | None:
+    """Return the icon and the words for the files of a message without text: "3 pictures". None if the name
+    says more, because it is a single document.
+
+    filesPreview() in static/js/views/files_preview.js is the same: tests/golden/file_previews.json.
+    """
+    kinds = {each.kind for each in files}
+    kind = kinds.pop() if len(kinds) == 1 else "file"
+    icon = {"image": "image", "video": "video", "audio": "mic"}.get(kind, "paperclip")
+    if len(files) > 1:
+        name = kind if icon != "paperclip" else "file"
+        return icon, STRINGS[f"files.{name}"](len(files)).format(n=len(files))
+    if icon == "paperclip":
+        return None
+    [file] = files
+    text = {
+        "image": _("Picture"),
+        "video": _("Video"),
+        "audio": _("Voice message") if file.type in _RECORDED else _("Audio file"),
+    }[kind]
+    return icon, text if file.duration is None else f"{text}, {duration_text(file.duration)}"
+
+
+def duration_text(seconds: float) -> str:
+    """Return "1:05"."""
+    whole = int(seconds)
+    return f"{whole // 60}:{whole % 60:02}"

@@ -16,6 +16,10 @@ STRINGS: dict[str, Callable[[int], str]] = {
     "online.count": lambda number: ngettext("{n} online", "{n} online", number),
     "composer.left": lambda number: ngettext("{n} character left", "{n} characters left", number),
     "attach.added": lambda number: ngettext("{n} file attached", "{n} files attached", number),
+    "files.image": lambda number: ngettext("{n} picture", "{n} pictures", number),
+    "files.video": lambda number: ngettext("{n} video", "{n} videos", number),
+    "files.audio": lambda number: ngettext("{n} audio file", "{n} audio files", number),
+    "files.file": lambda number: ngettext("{n} file", "{n} files", number),
     "attach.too_many": lambda number: ngettext(
         "A message can have {n} file.", "A message can have {n} files.", number
     ),

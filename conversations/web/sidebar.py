@@ -19,6 +19,7 @@ from accounts.models import User
 from accounts.wire import StatusOut
 from conversations import notices
 from conversations.models import Audience, Conversation, Membership
+from conversations.web import files
 from conversations.web.avatars import Avatar, avatar_of, tile_of
 from conversations.web.moments import short_text
 from conversations.wire import ConversationOut, LastMessageOut, timestamp
@@ -44,11 +45,13 @@ FOLDS_COOKIE = "sections"
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The second line of a row. `who`: "You", the first word of the author's name, or "" if it is clear."""
+    """The second line of a row. `who`: "You", the first word of the author's name, or "" if it is clear.
+    `icon`: before it, "" if there is none."""
 
     who: str
     text: str
-    is_deleted: bool
+    is_deleted: bool = False
+    icon: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +117,16 @@ class SidebarItem:
     def preview(self) -> Preview:
         last = self.conversation.last
         if last is None:
-            return Preview("", "", is_deleted=False)
+            return Preview("", "")
         if last.notice is not None:
             name = last.author.name if last.author else None
             text = notices.sentence(last.kind, author=name, data=last.notice.data)
-            return Preview("", text, is_deleted=False)
-        text = _("Message deleted") if last.deleted_at else last.excerpt
-        return Preview(self._who(last), text, is_deleted=last.deleted_at is not None)
+            return Preview("", text)
+        who = self._who(last)
+        if last.deleted_at:
+            return Preview(who, _("Message deleted"), is_deleted=True)
+        icon, text = (last.files and files.preview(last.files)) or ("", last.excerpt)
+        return Preview(who, text, icon=icon)
 
     def _who(self, last: LastMessageOut) -> str:
         other = self.conversation.other

@@ -15,7 +15,7 @@ from conversations.wire.conversations import (
     RemovalsOut,
     conversation_tag,
 )
-from conversations.wire.files import KINDS, FileOut
+from conversations.wire.files import KINDS, FileOut, LastFileOut
 from conversations.wire.messages import (
     AuthorOut,
     ChangesOut,
@@ -43,6 +43,7 @@ __all__ = [
     "ConversationsOut",
     "FileOut",
     "HistoryOut",
+    "LastFileOut",
     "LastMessageOut",
     "MemberOut",
     "MembersOut",

@@ -12,6 +12,14 @@ KINDS = ("image", "audio", "video", "text", "file")
 _KINDS = Choices("FileKind", {kind: kind for kind in KINDS})
 
 
+class LastFileOut(msgspec.Struct, frozen=True):
+    """A file of the last message of a conversation."""
+
+    kind: Annotated[str, one_of(_KINDS)]
+    type: str
+    duration: float | None
+
+
 class FileOut(msgspec.Struct, frozen=True):
     """A file of a message."""
 

@@ -19,7 +19,7 @@ from chatty.common.structs import one_of
 from conversations import limits, markdown, notices
 from conversations.content import excerpt_of
 from conversations.models import Message
-from conversations.wire.files import FileOut
+from conversations.wire.files import FileOut, LastFileOut
 
 if TYPE_CHECKING:
     from conversations.queries import Changes, History
@@ -130,6 +130,10 @@ class LastMessageOut(msgspec.Struct, frozen=True):
     notice: NoticeOut | None
     created_at: Moment
     deleted_at: Moment | None
+    files: Annotated[
+        list[LastFileOut] | UnsetType,
+        msgspec.Meta(description="Of a message without text. Left out otherwise."),
+    ] = UNSET
 
 
 class HistoryOut(msgspec.Struct, tag_field="type", tag="history", frozen=True):

@@ -33,7 +33,7 @@ from conversations.content import Content, render
 from conversations.models import Conversation, Membership, Message
 from conversations.web import avatars, moments, newcomers, presence, rows, sidebar, timeline
 from conversations.web import files as web_files
-from conversations.wire import ConversationOut
+from conversations.wire import ConversationOut, LastFileOut
 from docs.examples.chatty_client import Room
 from tests.cast import create_extra
 from tests.golden.files import Rule
@@ -308,6 +308,14 @@ def file_cards(given: dict[str, Any]) -> dict[str, str]:
             "label": web_files.label(given["name"]),
             "size": web_files.size_text(given["size"]),
         }
+
+
+@_rule
+def file_previews(given: dict[str, Any]) -> list[str] | None:
+    """What the list of conversations says about a message with these `files`: [kind, type, duration] each."""
+    with translation.override(given["language"]):
+        found = web_files.preview([LastFileOut(*each) for each in given["files"]])
+        return found and list(found)
 
 
 @_rule

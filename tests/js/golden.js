@@ -22,6 +22,7 @@ import { Days } from "chatty/views/days.js";
 import { draw as drawEmoji } from "chatty/views/custom_emoji.js";
 import { element, fromTemplate, loadTemplates, slot } from "chatty/views/dom.js";
 import { connect as connectFiles } from "chatty/views/files.js";
+import { filesPreview } from "chatty/views/files_preview.js";
 import { noticeText, tn } from "chatty/views/i18n.js";
 import { fitting, mentionIn } from "chatty/views/member_source.js";
 import { MessageView } from "chatty/views/message.js";
@@ -164,6 +165,11 @@ const RULES = {
     label: labelOf(name),
     size: sizeText(size, language),
   }),
+
+  file_previews({ files }) {
+    const found = filesPreview({ files: files.map(([kind, type, duration]) => ({ kind, type, duration })) });
+    return found && [found.icon, found.text];
+  },
 
   with_others({ kind, unnamed, other, reader }) {
     return isWithOthers({ kind, unnamed, other: other && { id: other } }, reader);

@@ -9,20 +9,30 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from msgspec import UNSET
 
+from accounts.models import User
 from chatty.jobs.tests.helpers import run_jobs
 from conversations import actions, queries
 from conversations.attachments.models import File
 from conversations.attachments.tests.conftest import stored
 from conversations.content import FileReference
-from conversations.models import Message
+from conversations.models import Conversation, Message
 from conversations.tests.helpers import message_json, new_key, purge_deleted, raises_chat_error, say
+from conversations.wire import LastFileOut
 
 pytestmark = pytest.mark.django_db
 
 
 def refer(*files: File, alt: str = "") -> tuple[FileReference, ...]:
     return tuple(FileReference(file.pk, alt) for file in files)
+
+
+def last_files(user: User, conversation: Conversation) -> object:
+    """Return the files of the last message in the list of conversations."""
+    row = queries.sidebar_row(user, conversation.pk)
+    assert row and row.last
+    return row.last.files
 
 
 def test_a_message_has_its_files_in_order(alice, pair, upload):
@@ -117,8 +127,10 @@ def test_the_text_beside_files_can_be_edited_and_removed(alice, pair, upload):
     message = say(alice, pair, "Look", files=refer(upload(alice, "plan.txt")))
     assert message.excerpt == "Look 📎 plan.txt"
     actions.edit_message(alice, message.pk, "See")
+    assert last_files(alice, pair) is UNSET
     edited = actions.edit_message(alice, message.pk, " ")
     assert (edited.body, edited.excerpt) == ("", "📎 plan.txt")
+    assert last_files(alice, pair) == [LastFileOut("text", "text/plain", None)]
     assert len(message_json(edited)["files"]) == 1
     with raises_chat_error("empty"):
         actions.edit_message(alice, say(alice, pair, "Words").pk, " ")

@@ -6,6 +6,7 @@ import { Drafts } from "chatty/chat/drafts.js";
 import { Times } from "chatty/lib/times.js";
 import { fill, fromTemplate, part, setText, slot, view } from "chatty/views/dom.js";
 import { showBadge } from "chatty/views/conversation_badge.js";
+import { filesPreview } from "chatty/views/files_preview.js";
 import { noticeText, t } from "chatty/views/i18n.js";
 
 const TYPING_FADES = 5_000; // ms after the last `typing` frame
@@ -196,9 +197,10 @@ export class SidebarList {
     const shown = names.length
       ? { text: names.length > 1 ? t("typing.several") : t("typing.one", { name: names[0] }) }
       : draft
-        ? { who: t("draft"), text: draft }
+        ? { icon: "pencil", who: t("draft"), text: draft }
         : previewOf(data, last, this.#me.id);
-    const { who = "", text, isDeleted = false } = shown;
+    const { icon = "", who = "", text, isDeleted = false } = shown;
+    showIcon(slot(row, "last"), icon);
     slot(row, "who").hidden = !who;
     fill(row, "who", who && `${who}:`);
     fill(row, "text", text);
@@ -323,7 +325,17 @@ function previewOf({ other }, last, me) {
   const { author, deleted_at: deleted } = last;
   const isClear = !author || author.id === other?.id;
   const who = isClear ? "" : author.id === me ? t("you") : firstWord(author.name);
-  return { who, text: deleted ? t("message.deleted") : last.excerpt, isDeleted: Boolean(deleted) };
+  if (deleted) return { who, text: t("message.deleted"), isDeleted: true };
+  return { who, text: last.excerpt, ...filesPreview(last) };
+}
+
+/** `name`: of a symbol of the page, or "" for none. */
+function showIcon(place, name) {
+  part(place, "icon")?.remove();
+  if (!name) return;
+  const [icon] = part(fromTemplate("sidebar-row-template"), "row__bell").children;
+  icon.firstElementChild.setAttribute("href", `#i-${name}`);
+  place.prepend(icon);
 }
 
 function firstWord(name) {
