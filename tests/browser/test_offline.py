@@ -201,6 +201,7 @@ def test_page_that_loses_the_network_says_how_old_it_is(visit: Visit, room: Room
     expect(page.locator(".topbar + .offline-note")).to_contain_text(
         "Saved just now.", timeout=2_000
     )
+    page.locator(".topbar + .offline-note").get_by_role("button", name="Try now").click()
     page.evaluate("const now = Date.now; Date.now = () => now() + 2 * 3_600_000")
     page.evaluate("dispatchEvent(new Event('offline'))")
     line.mend()
@@ -221,7 +222,7 @@ def test_phone_without_a_network_has_one_bar(visit: Visit, room: Room) -> None:
     assert before
     assert page.locator(".topbar").bounding_box() == before
     seen = "y => document.elementFromPoint(180, y).className"
-    assert page.evaluate(seen, before["y"] + before["height"] + 4) == "offline-note"
+    assert "offline-note" in page.evaluate(seen, before["y"] + before["height"] + 4)
 
 
 @pytest.mark.long

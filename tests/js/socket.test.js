@@ -199,6 +199,17 @@ export async function test_window_without_a_socket_gets_one_when_asked_or_looked
   socket.disconnect();
 }
 
+export function test_socket_that_waits_opens_when_asked() {
+  const { socket, made } = connected();
+  made[0].t({ type: "error", code: "slow_down", retry: true, retry_after: 60 });
+  made[0].end(1013);
+  socket.retry();
+  equal([made.length, socket.state], [2, "connecting"]);
+  socket.retry();
+  equal(made.length, 2, "it is being tried already");
+  socket.disconnect();
+}
+
 export async function test_window_without_a_socket_tries_again_after_a_while() {
   const real = globalThis.setTimeout;
   const waits = [];

@@ -41,7 +41,7 @@ export class Connection extends Emitter {
     this.#socket.disconnect();
   }
 
-  /** Try again after TOO_MANY_SOCKETS. */
+  /** Try to connect now, while that isn't being tried already. */
   retry() {
     this.#socket.retry();
   }

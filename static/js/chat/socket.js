@@ -96,12 +96,17 @@ export class Socket extends Emitter {
     if (this.#state === "waiting" && this.#failedAttempts < PROMPT) this.#open();
   }
 
-  /** Try again after TOO_MANY_SOCKETS: other windows may have been closed. */
+  /** Try again now, also after TOO_MANY_SOCKETS: other windows may have been closed. */
   retry() {
-    if (this.#isCrowded) this.#open();
+    if (this.#isIdle) this.#open();
   }
 
   // Internal
+
+  /** Nothing is happening before the next attempt. */
+  get #isIdle() {
+    return this.#state === "waiting" || this.#isCrowded;
+  }
 
   get #isCrowded() {
     return this.#state === "stopped" && this.#code === TOO_MANY_SOCKETS;
@@ -203,7 +208,7 @@ export class Socket extends Emitter {
 
   /** The page woke up or the network changed: the socket may be dead without a close event. */
   #checkAlive() {
-    if (this.#state === "waiting" || this.#isCrowded) {
+    if (this.#isIdle) {
       if (!navigator.onLine) return; // the next attempt can wait
       this.#attempt = 0;
       this.#open();
@@ -233,7 +238,7 @@ export class Socket extends Emitter {
     const { signal } = ending;
     const awake = () => {
       if (document.visibilityState !== "visible") return;
-      if (this.#state === "waiting" || this.#isCrowded || elapsedSince(this.#lastHeard) > CHECK_AFTER)
+      if (this.#isIdle || elapsedSince(this.#lastHeard) > CHECK_AFTER)
         this.#checkAlive();
     };
     addEventListener("online", () => this.#checkAlive(), { signal });

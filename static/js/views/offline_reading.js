@@ -8,8 +8,9 @@ import { ACCOUNT_CLOSED, SIGNED_OUT } from "chatty/chat/protocol.js";
 import { elapsedSince, momentNow } from "chatty/lib/elapsed.js";
 import { Timers } from "chatty/lib/timers.js";
 import { trusted } from "chatty/lib/trusted_types.js";
-import { element, setText } from "chatty/views/dom.js";
+import { button, element, part, setText } from "chatty/views/dom.js";
 import { go } from "chatty/views/go.js";
+import { t } from "chatty/views/i18n.js";
 import { ageText } from "chatty/views/offline_page.js";
 
 const PATIENCE = 1_500; // ms offline before anything is shown
@@ -143,7 +144,9 @@ class OfflineView {
       this.#timers.clear("doubt");
       this.#isOffline = false;
       this.#show();
-    } else if (!this.#isOffline && !this.#timers.has("doubt")) {
+    } else if (this.#isOffline) {
+      this.#show();
+    } else if (!this.#timers.has("doubt")) {
       this.#timers.set("doubt", this.#savedAt || !navigator.onLine ? 0 : PATIENCE, () => {
         this.#isOffline = true;
         this.#show();
@@ -170,11 +173,17 @@ class OfflineView {
         there?.remove();
         continue;
       }
-      const note = there ?? element("p", "offline-note");
-      setText(note, ageText(this.#savedAt ?? this.#lostAt));
+      const note = there ?? this.#newNote();
+      setText(part(note, "offline-note__text"), ageText(this.#savedAt ?? this.#lostAt));
+      part(note, "button").ariaDisabled = String(this.#chat.status.state === "connecting");
       if (!there) place[how](note);
     }
     if (this.#isOffline) this.#timers.set("age", AGING, () => this.#show());
+  }
+
+  #newNote() {
+    const way = button("button button--quiet button--small", t("offline.try"), () => this.#chat.retry());
+    return element("div", "offline-note", element("p", "offline-note__text"), way);
   }
 
   // The page of the server instead of the saved one
