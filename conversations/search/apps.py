@@ -13,6 +13,6 @@ class SearchConfig(AppConfig):
     def ready(self) -> None:
         import_module("conversations.search.reader").register()
         import_module("conversations.search.jobs").register()
-        import_module("conversations.capabilities").register_slot(
-            "sidebar-tools", "search/_sidebar_tool.html"
-        )
+        capabilities = import_module("conversations.capabilities")
+        capabilities.register_slot("sidebar-tools", "search/_sidebar_tool.html")
+        capabilities.register_slot("conversation-tools", "search/_conversation_tool.html")

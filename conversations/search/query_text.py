@@ -26,13 +26,23 @@ TERMS_MAX = 20  # words and phrases; each of them costs time
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 9998  # of days: the next one can be calculated in every time zone
 
-_QUOTES = '"“”„‟«»'
+QUOTES = '"“”„‟«»'
 _PART = re.compile(
     rf"(?:(?P<filter>from|in|before|after|mentions|has):)?"
-    rf"(?:[{_QUOTES}](?P<phrase>[^{_QUOTES}]*)(?:[{_QUOTES}]|\Z)|(?P<word>[^\s{_QUOTES}]+)"
+    rf"(?:[{QUOTES}](?P<phrase>[^{QUOTES}]*)(?:[{QUOTES}]|\Z)|(?P<word>[^\s{QUOTES}]+)"
     rf"|(?(filter)(?=\s|\Z)|(?!)))",  # or nothing, but only after a filter
     re.IGNORECASE,
 )
+
+
+def toggled(text: str, filter_text: str) -> tuple[bool, str]:
+    """Return whether a query has this filter, such as "has:image", and the query without or with it."""
+    parts = [each[0] for each in _PART.finditer(text)]
+    others = [each for each in parts if each.lower() != filter_text]
+    is_on = len(others) < len(parts)
+    if is_on:
+        return True, " ".join(others)
+    return False, f"{text} {filter_text}".strip()
 
 
 class ParsedQuery(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ import re
 import pytest
 from django.test import Client
 
+from conversations.models import Conversation
 from conversations.search import queries
 from conversations.search.tests.conftest import index_all
 from conversations.tests.helpers import say
@@ -134,3 +135,41 @@ def test_every_page_links_to_search(alice):
         page_of(alice, "/c/browse/"), '.sidebar__find a[href="/search/"]', "aria-label"
     ) == ["Search messages"]
     assert one(page_of(alice), '.sidebar__find a[href="/search/"]')["aria-current"] == "page"
+
+
+def test_filters_are_added_and_removed_with_a_press(alice, bob, pair):
+    say(bob, pair, "The plan for Ann")
+    say(alice, pair, "The plan for Bob")
+    index_all()
+
+    def links(q: str) -> dict[str, str]:
+        chips = parse(page_of(alice, q=q)).select(".search-filters a")
+        return {words(each): str(each["href"]) for each in chips}
+
+    client = Client()
+    client.force_login(alice)
+    assert client.get("/search/" + links("")["From me"]).context["q"] == "from:me"
+    added = client.get("/search/" + links('"plan for"')["From me"])
+    assert added.context["q"] == '"plan for" from:me'
+    assert len(parse(added).select(".result")) == 1
+    assert words(one(added, ".search-filters [aria-current=true]")) == "From me"
+    removed = client.get("/search/" + links('FROM:me "plan for"')["From me"])
+    assert removed.context["q"] == '"plan for"'
+    assert links("from:me")["From me"] == "?"
+
+
+def test_search_in_a_conversation_has_its_filter(alice, bob, carol, pair):
+    def begun(user, conversation) -> str:
+        page = page_of(user, **{"in": conversation.pk})
+        assert not parse(page).select(".result, [role=alert]")
+        return str(one(page, "#q")["value"])
+
+    say(bob, pair, "Rain")
+    index_all()
+    assert begun(alice, pair) == ' in:"Garden"'
+    assert len(parse(page_of(alice, q='in:"Garden" rain')).select(".result")) == 1
+    assert begun(carol, pair) == ""
+    tool = one(page_of(alice, f"/c/{pair.pk}/"), ".topbar__tools [data-pane=search]")
+    assert tool["href"] == f"/search/?in={pair.pk}"
+    Conversation.objects.update(name='The "big" one')
+    assert begun(alice, pair) == f" in:{pair.pk}"
