@@ -38,7 +38,7 @@ _KEYWORDS: dict[str, tuple[int | tuple[int, str], ...] | None] = {
 _SAME = {
     *("(optional)", "Admins", "App", "Browser", "Details", "Emoji", "Enter", "Esc", "Indigo"),
     *("Link", "Magenta", "Name", "Online", "Online:", "Orange", "Standard", "Status", "Text"),
-    *("Audio", "Code", "Installation", "Person", "Server", "Smileys", "Spoiler", "Video"),
+    *("Audio", "Code", "Installation", "Person", "Server", "Smileys", "Spoiler", "Video", "Videos"),
     *("%(count)d online", "{n} online", "Online: %(names)s", "Online: {names}", "{name}: {text}"),
 }
 _GLUED = re.compile(r"[.!?][A-ZÄÖÜ„]")

@@ -1,6 +1,6 @@
 // The name and topic of the open conversation, at the top and in the title of the page.
 
-import { byId, setText } from "chatty/views/dom.js";
+import { byId, fill, setText } from "chatty/views/dom.js";
 
 export class Heading {
   #root;
@@ -31,7 +31,6 @@ export class Heading {
     if (!name) return;
     setText(byId(this.#root, "conversation-name"), name);
     this.#badge?.rename(name);
-    const place = byId(this.#root, "topic"); // groups only
-    if (place) setText(place, topic ? ` · ${topic}` : "");
+    fill(this.#root, "topic", topic); // groups only
   }
 }

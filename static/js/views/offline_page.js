@@ -5,7 +5,7 @@ import { Times } from "chatty/lib/times.js";
 import { parsePage } from "chatty/lib/pages.js";
 import { readAll } from "chatty/chat/offline_storage.js";
 import { isLiveText } from "chatty/chat/live_text.js";
-import { byId, element, fromTemplate, part, setText } from "chatty/views/dom.js";
+import { byId, element, fill, fromTemplate, part, setText } from "chatty/views/dom.js";
 import { MessageView } from "chatty/views/message.js";
 import { showBadge } from "chatty/views/conversation_badge.js";
 import { t } from "chatty/views/i18n.js";
@@ -131,6 +131,7 @@ function drawConversation(page, row, copy, { user: me }) {
   const label = main.querySelector("label[for=composer-body]");
   setText(label, label.textContent.replace("{name}", name));
   main.querySelector(".topbar__about").replaceChildren(topic); // without the number of people
+  fill(main, "people-number", "");
   showBadge(main.querySelector(".topbar"), row);
   drawIntro(main, row);
   drawRows(main, row, copy.history.messages, me);

@@ -3,7 +3,7 @@
 
 import { Presence } from "chatty/chat/presence.js";
 import { Timers } from "chatty/lib/timers.js";
-import { element, setText, view } from "chatty/views/dom.js";
+import { element, fill, setText, view } from "chatty/views/dom.js";
 import { t, tn } from "chatty/views/i18n.js";
 
 // ms without a connection after which no one is shown as online. Short interruptions shouldn't flicker.
@@ -43,6 +43,7 @@ class PresenceView {
   }
 
   connect() {
+    this.#showOnline(); // me
     this.#events.on("frame", (frame) => this.#onFrame(frame));
     this.#events.on("status", ({ state }) => this.#onStatus(state));
   }
@@ -123,8 +124,9 @@ class PresenceView {
   #count(step) {
     const people = document.getElementById("people");
     if (!step || !people) return;
-    people.dataset.count = Number(people.dataset.count) + step;
-    setText(people, tn("people", Number(people.dataset.count)));
+    const count = (people.dataset.count = Number(people.dataset.count) + step);
+    setText(people, tn("people", count));
+    fill(document, "people-number", count);
   }
 
   #showOnline() {
