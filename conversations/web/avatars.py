@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from accounts.models import HUES, User
 from accounts.wire import PersonOut
 
-
 # In names separated by commas, what follows the first word of each: "Ada Lovelace, Bob" is shown as AB. With
 # the initials of one of them, a group would look like the direct message with this person.
 _FURTHER_WORDS = re.compile("([^,]) [^,]*")

@@ -238,8 +238,7 @@ export class Socket extends Emitter {
     const { signal } = ending;
     const awake = () => {
       if (document.visibilityState !== "visible") return;
-      if (this.#isIdle || elapsedSince(this.#lastHeard) > CHECK_AFTER)
-        this.#checkAlive();
+      if (this.#isIdle || elapsedSince(this.#lastHeard) > CHECK_AFTER) this.#checkAlive();
     };
     addEventListener("online", () => this.#checkAlive(), { signal });
     addEventListener("offline", () => this.#checkAlive(), { signal });
