@@ -154,7 +154,9 @@ def note_seen(user: User, hours: int, kind: str = SignIn.Kind.WEB) -> None:
     SignIn.objects.create(user=user, kind=kind, last_seen_at=at, expires_at=later)
 
 
-def test_people_to_talk_to_are_those_seen_last_by_name(client, alice, ann, bob, mia, carol, rita, clive):
+def test_people_to_talk_to_are_those_seen_last_by_name(
+    client, alice, ann, bob, mia, carol, rita, clive
+):
     User.objects.filter(pk=mia.pk).update(title="Baker <Berlin>")
     for hours, each in enumerate((ann, mia, carol)):
         note_seen(each, hours)

@@ -223,8 +223,8 @@ def take_first_steps(page: Page, javascript: bool) -> None:
 
 
 def talk_to_someone(mina: Page, other: Page, javascript: bool) -> None:
-    """Message the first of the people below the list. With scripts, that loads no page. The section goes, also
-    for them, who see it live."""
+    """Message the first of the people below the list; with scripts, that loads no page. The section goes,
+    also for them, who see it live."""
     for page in (mina, other):
         page.goto(urljoin(page.url, "/?list"))
         expect(page.locator(".to-talk-to button").first).to_be_visible()

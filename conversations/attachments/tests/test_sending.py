@@ -31,7 +31,8 @@ def refer(*files: File, alt: str = "") -> tuple[FileReference, ...]:
 def last_files(user: User, conversation: Conversation) -> object:
     """Return the files of the last message in the list of conversations."""
     row = queries.sidebar_row(user, conversation.pk)
-    assert row and row.last
+    assert row is not None
+    assert row.last is not None
     return row.last.files
 
 

@@ -124,7 +124,8 @@ class PresenceView {
   #count(step) {
     const people = document.getElementById("people");
     if (!step || !people) return;
-    const count = (people.dataset.count = Number(people.dataset.count) + step);
+    const count = Number(people.dataset.count) + step;
+    people.dataset.count = count;
     setText(people, tn("people", count));
     fill(document, "people-number", count);
   }

@@ -194,6 +194,7 @@ export class SidebarList {
     const draft = data.id !== this.#current && this.#drafted.has(data.id) && this.#drafts.read(data.id)?.body;
     row.classList.toggle("row--typing", names.length > 0);
     row.classList.toggle("row--draft", Boolean(!names.length && draft));
+    /** @type {ReturnType<typeof previewOf>} */
     const shown = names.length
       ? { text: names.length > 1 ? t("typing.several") : t("typing.one", { name: names[0] }) }
       : draft
@@ -318,7 +319,10 @@ export function sectionOf({ archived, favourite, kind, unnamed }) {
   return kind === "direct" || unnamed ? "direct" : "conversations";
 }
 
-/** The second line of a row: who wrote, if that is not clear, and what. */
+/**
+ * The second line of a row: who wrote, if that is not clear, and what.
+ * @returns {{ icon?: string, who?: string, text: string, isDeleted?: boolean }}
+ */
 function previewOf({ other }, last, me) {
   if (!last) return { text: "" };
   if (last.notice) return { text: noticeText(last) };
