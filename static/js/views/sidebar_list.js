@@ -6,7 +6,6 @@ import { Drafts } from "chatty/chat/drafts.js";
 import { Times } from "chatty/lib/times.js";
 import { fill, fromTemplate, part, setText, slot, view } from "chatty/views/dom.js";
 import { showBadge } from "chatty/views/conversation_badge.js";
-import { filesPreview } from "chatty/views/files_preview.js";
 import { noticeText, t } from "chatty/views/i18n.js";
 
 const TYPING_FADES = 5_000; // ms after the last `typing` frame
@@ -26,6 +25,7 @@ export class SidebarList {
   #drafted = new Set(); // ids of rows that show a draft
   #today;
   #zone; // that the times are shown in
+  #filesPreview; // of files_preview.js, once there was a message that only has files
 
   /** @param {{ conversationList: any, me: any, scope?: string, data?: any, times?: Times, conversation?: any }} page */
   constructor(page) {
@@ -187,6 +187,7 @@ export class SidebarList {
   #showLast(row, data) {
     const { last, at } = this.#knownOf(data);
     const moment = last?.created_at ?? (at ? new Date(at).toISOString() : data.last_text_at);
+    if (last?.files && !this.#filesPreview) this.#loadFilesPreview(data.id);
     const time = slot(row, "time");
     time.setAttribute("datetime", moment);
     setText(time, this.#shortMoment(moment));
@@ -199,13 +200,24 @@ export class SidebarList {
       ? { text: names.length > 1 ? t("typing.several") : t("typing.one", { name: names[0] }) }
       : draft
         ? { icon: "pencil", who: t("draft"), text: draft }
-        : previewOf(data, last, this.#me.id);
+        : previewOf(data, last, this.#me.id, this.#filesPreview);
     const { icon = "", who = "", text, isDeleted = false } = shown;
     showIcon(slot(row, "last"), icon);
     slot(row, "who").hidden = !who;
     fill(row, "who", who && `${who}:`);
     fill(row, "text", text);
     slot(row, "last").classList.toggle("row__last--deleted", isDeleted);
+  }
+
+  /** Until then, the names of the files are shown. */
+  #loadFilesPreview(id) {
+    view("files_preview").then(
+      ({ filesPreview }) => {
+        this.#filesPreview = filesPreview;
+        this.#redraw(id);
+      },
+      () => {},
+    );
   }
 
   /** What the other person is up to, until it ends. */
@@ -323,14 +335,14 @@ export function sectionOf({ archived, favourite, kind, unnamed }) {
  * The second line of a row: who wrote, if that is not clear, and what.
  * @returns {{ icon?: string, who?: string, text: string, isDeleted?: boolean }}
  */
-function previewOf({ other }, last, me) {
+function previewOf({ other }, last, me, filesPreview) {
   if (!last) return { text: "" };
   if (last.notice) return { text: noticeText(last) };
   const { author, deleted_at: deleted } = last;
   const isClear = !author || author.id === other?.id;
   const who = isClear ? "" : author.id === me ? t("you") : firstWord(author.name);
   if (deleted) return { who, text: t("message.deleted"), isDeleted: true };
-  return { who, text: last.excerpt, ...filesPreview(last) };
+  return { who, text: last.excerpt, ...filesPreview?.(last) };
 }
 
 /** `name`: of a symbol of the page, or "" for none. */
