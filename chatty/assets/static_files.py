@@ -91,7 +91,9 @@ _BUNDLES = {
     # Every page, if notifications are turned on.
     "js/notifications.js": "notifier system_notifications",
     # Every page, when it is idle.
-    "js/offline_reading.js": "offline_reading offline_page",
+    "js/offline_reading.js": "offline_reading offline_page notification_offer",
+    # When something in the list of conversations changes, as when messages are read.
+    "js/list.js": "sidebar_list badge_icon",
 }
 # Not files: rendered in the language of the page by conversations/web/script_templates.py.
 _RENDERED = ("templates.js", "writing_templates.js", "files_templates.js")
