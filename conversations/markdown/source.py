@@ -12,7 +12,9 @@ _LINKS_MAX = 200  # links in one message; further addresses are shown as text
 REL = "noopener noreferrer nofollow ugc"
 
 MARK, OPEN, _CLOSE = "\x04", "\x02", "\x03"
-_GAP = "\x85"  # like MARK, but white space to the parser: delimiters after it can't close anything
+# Like MARK, but white space to the parser: delimiters after it can't close anything. In contrast to MARK, it
+# can be within the target of a Markdown link.
+_GAP = "\x85"
 # Before each "@" of a message in which members may be mentioned: see mentions.with_chips().
 CALL = "\x05"
 # Before each name of a custom emoji: see pictures.py.
@@ -21,10 +23,11 @@ _OWN = re.compile("[\x02-\x06\x85]")
 _MARK_OR_GAP = re.compile("[\x04\x85]")
 _PLACE = re.compile(r"\x02(\d+)\x03")
 # An address ends before white space, quotation marks, brackets, full-width punctuation and characters that
-# change the text direction.
+# change the text direction. Joiners can be within a word, as in Persian and Malayalam.
 _REST = (
-    r"[^\s<>\[\]`\"\\^{|}\x00-\x1f\u00ab\u00bb\u2018-\u201f\u2039\u203a\u3000-\u301f\uff01-\uff0f"
-    r"\uff1a-\uff20\uff3b-\uff3d\uff5b-\uff65\u061c\u200b-\u200f\u2026\u2028-\u202f\u2060-\u206f\ufeff]*"
+    r"(?:[^\s<>\[\]`\"\\^{|}\x00-\x1f\u00ab\u00bb\u2018-\u201f\u2039\u203a\u3000-\u301f\uff01-\uff0f"
+    r"\uff1a-\uff20\uff3b-\uff3d\uff5b-\uff65\u061c\u200b-\u200f\u2026\u2028-\u202f\u2060-\u206f\ufeff]"
+    r"|[\u200c\u200d](?=\.?\w))*"
 )
 # Targets of Markdown links don't match. All alternatives begin with a literal character and check what is
 # before it afterwards, because that makes searching fast.
@@ -38,6 +41,8 @@ _WWW = re.compile(
     r"[wW](?<![\w@.:/=&?#%+~\\\-][wW])(?<!\]\([wW])(?<!\]\(<[wW])[wW]{2}\.(?=[^\W_])"
     r"(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w@-])(?:(?<=\w)[:/?#]" + _REST + ")?"
 )
+# Before the target of a Markdown link that does not follow its parenthesis directly.
+_BEFORE_TARGET = re.compile(r"\]\(\s{1,40}")
 _AFTER_URL = "?!.,:;'*_~"  # part of the sentence or of Markdown, not of the address
 _BEFORE_MAIL = re.compile(r".*[^\w.+-]", re.DOTALL)
 _MAIL_LOCAL_MAX = 64
@@ -101,11 +106,11 @@ class Source:
         if "www." in body.lower():
             body = _WWW.sub(self._set_apart_www, body)
         if "]:" in body:
-            body = _DEFINITION.sub(f"]{MARK}", body)
+            body = _DEFINITION.sub(f"]{_GAP}", body)
         if "&" in body:
-            body = _ENTITY.sub(f"&{MARK}", body)
+            body = _ENTITY.sub(f"&{_GAP}", body)
         if "<" in body:
-            body = _HTML.sub(f"<{MARK}", body)
+            body = _HTML.sub(f"<{_GAP}", body)
         if _LINE_MARK.search(body):
             for pattern in (_MARKS_ALONE, _LONG_NUMBER):
                 body = pattern.sub(rf"\1{_GAP}", body)
@@ -119,6 +124,11 @@ class Source:
                     self._kept.update(start + n for n, byte in enumerate(word[0]) if byte == 0x5C)
 
     def _set_apart(self, found: re.Match[str]) -> str:
+        text, start = found.string, found.start()
+        if text[start - 1 : start].isspace():
+            opening = text.rfind("](", max(start - 42, 0), start)
+            if opening >= 0 and _BEFORE_TARGET.fullmatch(text, opening, start):
+                return found[0]
         inner = found[1]
         if inner is None:
             whole = found[2]
