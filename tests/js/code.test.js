@@ -46,6 +46,14 @@ export function test_each_language_has_its_words_names_strings_and_comments() {
   equal(marked("sh", "git commit --amend $HOME # x"), ["name: --amend", "name: $HOME", "note: # x"]);
 }
 
+export function test_unclosed_strings_reach_up_to_the_end_of_the_line_or_the_code() {
+  equal(marked("js", "'a\n`b"), ["text: 'a", "text: `b"]);
+  for (const quote of ["'", '"', "`"]) {
+    const code = `\\${quote}`.repeat(3);
+    equal(marked("js", `${code}\\`), [`text: ${code.slice(1)}\\`]);
+  }
+}
+
 export function test_unknown_languages_are_not_highlighted() {
   equal(tokens("x", "klingon"), null);
   equal(tokens("x", ""), null);

@@ -70,6 +70,13 @@ export function test_keys_are_unique_and_valid() {
   for (const key of keys) ok(/^[A-Za-z0-9_-]{1,64}$/.test(key), key);
 }
 
+export function test_many_spaces_before_a_word_are_tidied_at_once() {
+  const text = `${" ".repeat(60_000)}x`;
+  const began = performance.now();
+  equal(tidyBody(`${text} \n`), text);
+  equal(performance.now() - began < 1_000, true);
+}
+
 export function test_body_length_counts_code_points_after_tidying() {
   equal(bodyLength("\n \r\n  a😀e\u0301  \n"), 5); // two spaces of indent, a, one emoji, é
   equal(tidyBody("\n\n  code\r\nmore\n\n"), "  code\nmore");

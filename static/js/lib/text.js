@@ -6,7 +6,6 @@ const INVISIBLE =
 
 // In JavaScript, U+FEFF is white space. On the server it is an invisible character like others.
 const BLANK_LINES = /^(?:[^\S\n\ufeff]*\n)+/;
-const SPACE_AT_END = /[^\S\ufeff]+$/;
 
 // Messages of only a few emoji are shown larger. Arrows and other signs don't count as emoji here.
 const ONLY_EMOJI =
@@ -14,7 +13,10 @@ const ONLY_EMOJI =
 
 /** Tidy text as the server does: \n line endings, no blank lines at the start, no whitespace at the end. */
 export function tidyBody(text) {
-  return text.replace(/\r\n?/g, "\n").replace(BLANK_LINES, "").replace(SPACE_AT_END, "");
+  const body = text.replace(/\r\n?/g, "\n").replace(BLANK_LINES, "");
+  // Not with an expression, which would start anew at each of many spaces before a word.
+  const end = body.trimEnd().length;
+  return body.slice(0, end + body.slice(end).lastIndexOf("\ufeff") + 1);
 }
 
 /** True if `text` has no visible characters. */

@@ -24,7 +24,8 @@ const SQL = words(
 );
 const DATA = words("false no null off on true yes");
 
-const STRING = String.raw`"(?:[^"\\\n]|\\[^])*(?:"|$|(?=\n))|'(?:[^'\\\n]|\\[^])*(?:'|$|(?=\n))`;
+// A backslash can be the last character, so that no string fails at its end: each of many would be read up to there.
+const STRING = String.raw`"(?:[^"\\\n]|\\[^]?)*(?:"|$|(?=\n))|'(?:[^'\\\n]|\\[^]?)*(?:'|$|(?=\n))`;
 const BLOCK = String.raw`\/\*[^]*?(?:\*\/|$)`;
 const NUMBER = String.raw`\b\d[\w.]*`;
 const WORD = String.raw`[\p{L}_$][\p{L}\p{N}_$]*`;
@@ -41,7 +42,7 @@ const LANGUAGES = {
       keywords: C_LIKE,
       find: grammar({
         note: String.raw`${BLOCK}|\/\/.*`,
-        text: String.raw`${STRING}|\x60(?:[^\x60\\]|\\[^])*(?:\x60|$)`,
+        text: String.raw`${STRING}|\x60(?:[^\x60\\]|\\[^]?)*(?:\x60|$)`,
       }),
     },
   "elixir ex gd py python rb ruby": {
