@@ -13,7 +13,7 @@ from accounts.actions.fields import clean_name
 from accounts.models import User
 from accounts.wire import status_to_wire
 from chatty.common.errors import ChatError
-from chatty.common.look_alikes import skeleton
+from chatty.common.look_alikes import look_alike, skeleton
 from chatty.common.text import fold_loosely
 
 
@@ -38,7 +38,7 @@ def test_characters_that_no_one_sees_are_left_out(given, stored):
     assert clean_name(given) == stored
 
 
-@pytest.mark.parametrize("name", ["Αnn", "Аnn", "Bоb", "Οmar Bob"])
+@pytest.mark.parametrize("name", ["Αnn", "Аnn", "Bоb", "Οmar Bob", "Ꭺlice", "Boհ", "ꓐob"])
 def test_word_with_letters_of_several_alphabets_is_refused(name):
     with pytest.raises(ChatError, match="invalid"):
         clean_name(name)
@@ -62,6 +62,16 @@ def test_name_that_only_looks_like_that_of_someone_else_is_refused(alice, bob):
     actions.update_profile(alice, name="сору")
     actions.update_profile(alice, name="Bob")
     actions.update_profile(bob, name="B0b")
+
+
+@pytest.mark.parametrize("name", ["Сору", "Cop\u3164y", "Copy\u115f", "Copy\u2800\u3164", "ᴄᴏᴘʏ"])
+def test_names_that_differ_in_nothing_that_is_seen_look_alike(name):
+    assert look_alike(name, "Copy")
+
+
+@pytest.mark.parametrize(("first", "second"), [("🐱", "🐶"), ("---", "🐶"), ("🐱", "Ann"), ("李", "王")])
+def test_names_of_nothing_but_emoji_or_signs_are_told_apart(first, second):
+    assert not look_alike(first, second)
 
 
 def test_searchable_name_follows_every_change(alice):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from chatty.common.text import fold_loosely
+from chatty.common.text import fold_loosely, without_blank
 
 # Letters of other scripts, digits and pairs that look like Latin letters in most fonts.
 _LIKE = str.maketrans(
     {
         **dict(zip("абвгеёзикмнопрстухьѕіјԁԛԝһӏ", "a6bree3ukmhonpctyxbsijdqwhl", strict=True)),
         **dict(zip("αβγδεζηικλμνορτυχω", "aByseznikAuvoptuxw".lower(), strict=True)),
+        **dict(zip("ɑᴀʙᴄᴅᴇɡɢʜɩɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", "aabcdegghiijklmnoprstuvwyz", strict=True)),
         **dict(zip("0135|!$@", "olesllsa", strict=True)),
     }
 )
@@ -20,8 +21,10 @@ _PAIRS = (("rn", "m"), ("vv", "w"), ("cl", "d"))
 
 def skeleton(name: str) -> str:
     """Return a text that is equal for names that look alike. It is never shown."""
-    plain = fold_loosely(name).translate(_LIKE)
-    plain = "".join(character for character in plain if character.isalnum()).replace("i", "l")
+    seen = without_blank(fold_loosely(name)).translate(_LIKE)
+    plain = "".join(character for character in seen if character.isalnum()).replace("i", "l")
+    if not plain:  # nothing but emoji or punctuation, which people can tell apart
+        return seen
     for pair, single in _PAIRS:
         plain = plain.replace(pair, single)
     return plain
@@ -32,7 +35,7 @@ def look_alike(first: str, second: str) -> bool:
 
 
 # Scripts with letters that look like those of the others.
-_ALIKE = ("LATIN", "CYRILLIC", "GREEK")
+_ALIKE = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU")
 _WORD = re.compile(r"[^\W\d_]+")
 
 

@@ -66,6 +66,11 @@ def fold_loosely(text: str) -> str:
     return plain.lower().replace("ς", "σ").translate(_PLAIN).strip()
 
 
+def without_blank(text: str) -> str:
+    """Return a text without all characters that look like nothing or like a space."""
+    return _INVISIBLE.sub("", text)
+
+
 def is_blank(text: str) -> bool:
     """Return whether a text has no visible characters."""
     return not text or bool(_INVISIBLE.fullmatch(text))
