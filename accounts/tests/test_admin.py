@@ -225,6 +225,16 @@ class TestSignIns:
             assert client.get(SIGN_INS).status_code == 200
 
 
+@pytest.mark.parametrize("page", ["accounts/user", "accounts/signin", "conversations/conversation"])
+def test_lists_are_searched_for_the_first_words_only(page, admin):
+    page = f"/admin/{page}/"
+    answer = admin.get(page, {"q": " ".join(f"alice{number}" for number in range(3_000))})
+    assert answer.status_code == 200
+    assert "alice9" in answer.content.decode()
+    assert "alice10" not in answer.content.decode()
+    assert "x" * 201 not in admin.get(page, {"q": "x" * 5_000}).content.decode()
+
+
 def test_changepassword_command_ends_all_sign_ins(alice, pair, monkeypatch):
     from accounts.management.commands.changepassword import Command
 

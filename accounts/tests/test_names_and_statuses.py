@@ -69,7 +69,9 @@ def test_names_that_differ_in_nothing_that_is_seen_look_alike(name):
     assert look_alike(name, "Copy")
 
 
-@pytest.mark.parametrize(("first", "second"), [("🐱", "🐶"), ("---", "🐶"), ("🐱", "Ann"), ("李", "王")])
+@pytest.mark.parametrize(
+    ("first", "second"), [("🐱", "🐶"), ("---", "🐶"), ("🐱", "Ann"), ("李", "王")]
+)
 def test_names_of_nothing_but_emoji_or_signs_are_told_apart(first, second):
     assert not look_alike(first, second)
 

@@ -18,11 +18,12 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from chatty.common.numbers import NUMBER_MAX
-from chatty.common.structs import Choices, unknown_field, with_suggestion
+from chatty.common.structs import UNKNOWN_MAX, Choices, unknown_field, with_suggestion
 from chatty.common.text import counted
 
 _DIGITS_MAX = len(str(NUMBER_MAX))
 _ECHO_MAX = 50
+_LIST_MAX = 1_000
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -30,8 +31,10 @@ class StrictSerializer(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):
-            faults = {}
+            faults: dict[str, list[str]] = {}
             for name in sorted(data):
+                if len(faults) == UNKNOWN_MAX:
+                    break
                 if name not in self.fields:
                     writable = (key for key, field in self.fields.items() if not field.read_only)
                     faults[name] = [str(each) for each in unknown_field(name, writable)]
@@ -60,8 +63,10 @@ class StrictQuery(serializers.Serializer[Any]):
     """A query string. Unknown and repeated parameters are errors."""
 
     def to_internal_value(self, data: Any) -> Any:
-        faults = {}
+        faults: dict[str, list[str]] = {}
         for name, values in data.lists():
+            if len(faults) == UNKNOWN_MAX:
+                break
             if name not in self.fields:
                 told = with_suggestion(_("Unknown parameter."), name, self.fields)
                 faults[name] = [str(told)]
@@ -137,6 +142,18 @@ class QueryCursor(serializers.CharField):
             max_length=1000,
             help_text="Comes with `next` of the page before: follow that URL instead.",
         )
+
+
+class StrictList(serializers.ListField):
+    """A list, of which the action says how long it can be. One that is far too long is rejected before each of
+    its values is looked at."""
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if isinstance(data, list) and len(data) > _LIST_MAX:
+            raise serializers.ValidationError(
+                [_("List at most {max}.").format(max=counted(_LIST_MAX))]
+            )
+        return list(super().to_internal_value(data))
 
 
 @extend_schema_field({"type": "string", "pattern": "^[0-9]+(,[0-9]+)*$"})

@@ -15,6 +15,8 @@ from django.db.models import Q
 from chatty.common.text import fold_loosely
 
 _BATCH = 500
+# In one search: each is another condition, and no name that people search for has more.
+_WORDS_MAX = 10
 _PREFIX = "folded_"
 _OPTIONS: dict[str, Any] = {"default": "", "db_default": "", "blank": True, "editable": False}
 
@@ -64,10 +66,15 @@ def contains(word: str, field: str = "name") -> Q:
     return Q(**{f"{column}__contains": fold_loosely(word)}) | former
 
 
+def words_of(text: str) -> list[str]:
+    """Return the first words of what was typed, without NUL, which no text contains."""
+    return list(dict.fromkeys(text.replace("\0", "").split()))[:_WORDS_MAX]
+
+
 def contains_all(text: str, field: str = "name") -> Q:
-    """Return the condition that a text contains every word of `text`."""
+    """Return the condition that a text contains the first words of `text`."""
     found = Q()
-    for word in text.split():
+    for word in words_of(text):
         found &= contains(word, field)
     return found
 

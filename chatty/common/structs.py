@@ -70,6 +70,7 @@ def parse(kind: type[T], given: object) -> T:
     if not isinstance(given, Mapping):
         raise ChatError("invalid", fields={"non_field_errors": ["Expected an object."]})
     unknown = sorted(str(name) for name in given if name not in kind.__struct_fields__)
+    del unknown[UNKNOWN_MAX:]
     try:
         if not unknown:
             return msgspec.convert(given, kind)
@@ -97,6 +98,10 @@ def parse_texts(kind: type[T], texts: Mapping[str, str]) -> T:
             except msgspec.ValidationError:
                 values[field.name] = int(text)
     return parse(kind, values)
+
+
+# Unknown names that one response tells about: looking for what was meant takes time.
+UNKNOWN_MAX = 20
 
 
 def unknown_field(name: str, known: Iterable[str]) -> list[Sentence]:

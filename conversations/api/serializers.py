@@ -19,6 +19,7 @@ from chatty.api.fields import (
     StrictBool,
     StrictChoice,
     StrictInt,
+    StrictList,
     StrictQuery,
     StrictSerializer,
     StrictText,
@@ -113,7 +114,7 @@ class NewConversation(StrictSerializer):
     name = Name()
     topic = Topic(default="")
     access = StrictChoice(Conversation.Access, default=Conversation.Access.CLOSED)
-    members = serializers.ListField(
+    members = StrictList(
         child=StrictInt(), default=list, help_text=f"User ids, at most {limits.ADD_MAX}."
     )
 
@@ -142,7 +143,7 @@ class NewDirect(StrictSerializer):
     user = StrictInt(
         required=False, help_text="The other person's id, or your own for notes to yourself."
     )
-    users = serializers.ListField(
+    users = StrictList(
         child=StrictInt(),
         required=False,
         allow_empty=False,
@@ -156,7 +157,7 @@ class NewDirect(StrictSerializer):
 
 
 class NewMembers(StrictSerializer):
-    users = serializers.ListField(
+    users = StrictList(
         child=StrictInt(), allow_empty=False, help_text=f"User ids, at most {limits.ADD_MAX}."
     )
 

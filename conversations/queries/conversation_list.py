@@ -24,7 +24,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.wire import PersonOut, person_to_wire, status_to_wire
-from chatty.common.folded_names import contains
+from chatty.common.folded_names import contains, words_of
 from chatty.common.rows import columns_of, instance_maker
 from chatty.statements import fetch_rows, in_ids, list_ids
 from conversations import limits, markdown, notices, permissions
@@ -90,7 +90,7 @@ def _find_by_name(user: User, text: str) -> list[int]:
     others = Membership.objects.filter(conversation_id=OuterRef("pk")).exclude(
         ~Q(conversation__direct_key=f"{user.pk}-{user.pk}"), user=user
     )
-    for word in text.split():
+    for word in words_of(text):
         people = others.filter(contains(word, "user__name"))
         found = found.filter(contains(word) & ~Q(name="") | Q(Exists(people), name=""))
     return list(found.values_list("pk", flat=True))

@@ -12,7 +12,7 @@ from django.dispatch import receiver
 
 from accounts import queries as account_queries
 from accounts.models import User
-from chatty.common.folded_names import contains
+from chatty.common.folded_names import contains, words_of
 from chatty.common.kept import Kept
 from conversations.models import Conversation, Instance, Membership, Removal
 
@@ -57,7 +57,7 @@ def browse(
     `after`: (name, id) of the last conversation on the previous page.
     """
     found = _open_groups(user).filter(archived_at=None)
-    for word in text.split():
+    for word in words_of(text):
         found = found.filter(contains(word) | contains(word, "topic"))
     if after is not None:
         name, pk = after

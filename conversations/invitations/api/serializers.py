@@ -9,6 +9,7 @@ from chatty.api.fields import (
     QueryCursor,
     QueryInt,
     StrictInt,
+    StrictList,
     StrictQuery,
     StrictSerializer,
     StrictText,
@@ -38,7 +39,7 @@ class NewLink(_Key):
 
 
 class _Terms(_Key):
-    conversations = serializers.ListField(
+    conversations = StrictList(
         child=StrictInt(),
         default=list,
         help_text=f"IDs of conversations to join, at most {limits.CONVERSATIONS_MAX}. Without any, the "
@@ -62,7 +63,7 @@ class NewInvitation(_Terms):
 
 
 class NewEmails(_Terms):
-    addresses = serializers.ListField(
+    addresses = StrictList(
         child=StrictText(),
         allow_empty=False,
         help_text=f"Email addresses, at most {limits.EMAILS_MAX}. Each gets a link for one person.",
