@@ -77,6 +77,10 @@ _sanitiser = nh3.Cleaner(
     link_rel=REL,
 )
 
+_LINK = re.compile('<a href="[^"]*">')
+# A link of which the sanitiser has removed the target, such as https://a.example:99999.
+_WITHOUT_TARGET = "<a rel="
+
 # Links to conversations, as the sanitiser returns them, and as they are stored. Each reader who may know the
 # present name sees that: static/js/views/conversation_link.js and conversations/web/conversation_links.py.
 _CONVERSATION = re.compile(r'<a data-conversation="(\d+)"[^>]*>')
@@ -129,9 +133,13 @@ def render_with_parser(body: str, emoji: Mapping[str, str] = _NO_EMOJI) -> Parts
     renderer = Renderer(Source(body), emoji)
     try:
         rendered = renderer.result()
+        result: str = _sanitiser.clean(rendered).strip()
+        if _WITHOUT_TARGET in result:
+            refused = {tag for tag in set(_LINK.findall(rendered)) if _is_refused(tag)}
+            renderer = Renderer(Source(body, refused), emoji)
+            result = _sanitiser.clean(renderer.result()).strip()
     except AsWritten:
         return _plain(body)
-    result: str = _sanitiser.clean(rendered).strip()
     if "data-conversation" in result:
         result = _CONVERSATION.sub(CONVERSATION_LINK.format(r"\1"), result)
     if EMOJI in result:
@@ -141,6 +149,11 @@ def render_with_parser(body: str, emoji: Mapping[str, str] = _NO_EMOJI) -> Parts
     if CALL not in result:
         return Parts(result, renderer.text, renderer.words)
     return Parts(result.replace(CALL, ""), renderer.text, renderer.words, result)
+
+
+def _is_refused(tag: str) -> bool:
+    """Whether the sanitiser removes the target of a link, because it is not an address."""
+    return _WITHOUT_TARGET in _sanitiser.clean(f"{tag}x</a>")
 
 
 def render_without_parser(body: str) -> Parts | None:

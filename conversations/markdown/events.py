@@ -16,10 +16,10 @@ from conversations.markdown.source import (
     MARK,
     OPEN,
     Source,
-    anchor,
     escape,
     has_call,
     marked_escape,
+    opening_tag,
     without_marks,
 )
 
@@ -260,13 +260,13 @@ class Renderer:
         if about["link_type"] == "Email":
             target = f"mailto:{target}"
         bang = "!" if name == "Image" else ""
-        if self._links or not _ADDRESS.match(target) or not self._source.may_link():
+        if self._links or not _ADDRESS.match(target) or not self._source.may_link(target):
             bracket = "<" if about["link_type"] in ("Autolink", "Email") else f"{bang}["
             self._text.append(bracket)
             self._end += len(bracket)
             return "", ""
         self._links += 1
-        return f"{bang}{anchor(target, '').removesuffix('</a>')}", "</a>"
+        return f"{bang}{opening_tag(target)}", "</a>"
 
     def _finish(self, start: int, end: int) -> None:
         if self._open[-1][0]:

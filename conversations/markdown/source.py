@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from urllib.parse import quote
 
 EVENTS_MAX = 800  # keeps the cost of the worst body at that of a long ordinary one
@@ -87,15 +87,21 @@ def marked_escape(text: str) -> str:
 
 
 def anchor(href: str, shown: str) -> str:
+    return f"{opening_tag(href)}{shown}</a>"
+
+
+def opening_tag(href: str) -> str:
     scheme, colon, rest = href.partition(":")
     safe = scheme.lower() + colon + _UNSAFE_IN_HREF.sub(lambda c: quote(c[0], safe=""), rest)
-    return f'<a href="{html.escape(safe)}">{shown}</a>'
+    return f'<a href="{html.escape(safe)}">'
 
 
 class Source:
-    """A body prepared for the parser. Offsets are in bytes of `data`."""
+    """A body prepared for the parser. Offsets are in bytes of `data`. `refused`: the opening tags of links that
+    the sanitiser refuses, because browsers can't open them. Their addresses are text."""
 
-    def __init__(self, body: str) -> None:
+    def __init__(self, body: str, refused: Container[str] = ()) -> None:
+        self._refused = refused
         if _OWN.search(body):
             body = _OWN.sub("\ufffd", body)
         self._links = 0
@@ -177,7 +183,7 @@ class Source:
                 shown.append(part)
                 continue
             written, address, target = self._addresses[int(part)]
-            is_link = self.may_link()
+            is_link = self.may_link(target)
             seen = address if is_link else written
             out.append(anchor(target, escape(seen)) if is_link else escape(seen))
             shown.append(seen)
@@ -191,9 +197,11 @@ class Source:
         out = [escape(each) if n % 2 else escaped(each) for n, each in enumerate(shown)]
         return "".join(out), "".join(shown), _PLACE.sub("\n", words)
 
-    def may_link(self) -> bool:
-        """Count a link, and return whether it is within the limit."""
+    def may_link(self, target: str = "") -> bool:
+        """Count a link, and return whether it is within the limit and not refused."""
         self._links += 1
+        if self._refused and opening_tag(target) in self._refused:
+            return False
         return self._links <= _LINKS_MAX
 
     def _mails_linked(self, text: str, escaped: Escape) -> str:
