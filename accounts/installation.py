@@ -12,11 +12,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
-from django.utils.encoding import punycode
 
 from accounts.models import InstallationSettings, SignUpPolicy, SignUpRequest
 from chatty.common.kept import Kept
-from chatty.conf.domains import ascii_domain
+from chatty.conf.domains import mail_domain
 
 DEFAULT_NAME = "Chatty"
 
@@ -64,10 +63,7 @@ def is_sign_up_offered() -> bool:
 def may_sign_up_by_domain(email: str) -> bool:
     """Return whether this address is of a domain whose people may sign up by themselves. Subdomains are
     other domains."""
-    domain = email.rpartition("@")[2]
-    name = ascii_domain(domain)
-    # Django sends emails to the domain as IDNA 2003 has it: with "ß" that is another one, of a stranger.
-    return name in settings.SIGN_UP_DOMAINS and punycode(domain).lower() == name
+    return mail_domain(email.rpartition("@")[2]) in settings.SIGN_UP_DOMAINS
 
 
 def waiting_sign_ups() -> int:

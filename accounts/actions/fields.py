@@ -27,17 +27,24 @@ from accounts.models import (
 from chatty.common.errors import ChatError
 from chatty.common.look_alikes import mixes_scripts, skeleton
 from chatty.common.text import clean_line, fold_loosely, without_invisible
+from chatty.conf.domains import mail_domain
 
 CLIENT_MAX = 200
 
 
 def clean_email(email: str) -> str:
-    """Return the normalised address. Raises ChatError("invalid") with fields={"email": ...}."""
+    """Return the normalised address. Raises ChatError("invalid") with fields={"email": ...}.
+
+    A mailbox must not have several spellings: each would have limits and an account of its own.
+    """
     email = normal_email(clean_line(email, field="email", max_length=EMAIL_MAX))
+    domain = email.rpartition("@")[2]
     try:
         validate_email(email)
     except ValidationError:
-        raise invalid_error("email", _("Enter a valid email address.")) from None
+        domain = ""
+    if not domain or not (domain.isascii() or mail_domain(domain)):
+        raise invalid_error("email", _("Enter a valid email address."))
     return email
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts import actions
 from accounts.actions import profiles
-from accounts.actions.fields import clean_name
+from accounts.actions.fields import clean_email, clean_name
 from accounts.models import User
 from accounts.wire import status_to_wire
 from chatty.common.errors import ChatError
@@ -151,3 +151,16 @@ def test_administrators_find_names_without_accents(admin_client, alice):
         "Zoë Ünal"
         not in admin_client.get("/admin/accounts/user/", {"q": "unal q7"}).content.decode()
     )
+
+
+@pytest.mark.parametrize("email", ["a@münchen.example", "a@xn--mnchen-3ya.example", "a@localhost"])
+def test_address_at_any_real_domain_is_accepted(email):
+    assert clean_email(email.upper()) == email
+
+
+@pytest.mark.parametrize(
+    "domain", ["b\u200b.de", "ｂ.de", "b\u00adc.de", "faß.de", "b\u3164.de", "💩.de"]
+)
+def test_address_whose_domain_is_another_spelling_of_one_is_refused(domain):
+    with pytest.raises(ChatError, match="invalid"):
+        clean_email(f"a@{domain}")

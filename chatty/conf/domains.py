@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import idna
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.encoding import punycode
 
 from chatty.conf.env import get_list
 
@@ -13,6 +14,19 @@ def ascii_domain(domain: str) -> str:
     try:
         return idna.encode(domain.lower(), strict=True).decode()
     except idna.IDNAError:
+        return ""
+
+
+def mail_domain(domain: str) -> str:
+    """Return the domain as in DNS if emails to it arrive there, else "".
+
+    Django sends them to the domain as IDNA 2003 has it, which leaves characters out that no one sees, and
+    replaces others, such as full-width letters and "ß": those are other spellings of another domain.
+    """
+    name = ascii_domain(domain)
+    try:
+        return name if name and punycode(domain).lower() == name else ""
+    except UnicodeError:
         return ""
 
 
