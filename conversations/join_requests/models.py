@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from conversations import limits
 from conversations.models import Conversation
 
 NOTE_MAX = 500
@@ -44,6 +45,8 @@ class JoinRequest(models.Model):
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="+")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    # Of the conversation when they asked: people who were declined must not follow how it is renamed.
+    name = models.CharField(max_length=limits.NAME_MAX, blank=True, default="", db_default="")
     note = models.TextField(max_length=NOTE_MAX, blank=True, default="")
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
     created_at = models.DateTimeField(default=timezone.now)

@@ -239,6 +239,20 @@ class TestDeciding:
         actions.unblock(alice, group.pk, carol.pk)
         assert actions.ask_to_join(carol, token).state == "waiting"
 
+    def test_declined_person_does_not_see_how_the_group_is_renamed(
+        self, alice, carol, group, token
+    ):
+        actions.ask_to_join(carol, token)
+        actions.decline(alice, group.pk, carol.pk)
+        change(alice, group.pk, name="Closing down")
+        client = Client()
+        client.force_login(carol)
+        (own,) = client.get("/api/join-requests/").json()["results"]
+        assert own["name"] == "Harbour"
+        page = client.get("/ask/").content.decode()
+        assert "Harbour" in page
+        assert "Closing down" not in page
+
     def test_blocked_person_can_still_be_added(self, alice, carol, group, token):
         actions.ask_to_join(carol, token)
         actions.decline(alice, group.pk, carol.pk, block=True)
