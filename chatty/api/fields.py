@@ -145,8 +145,8 @@ class QueryCursor(serializers.CharField):
 
 
 class StrictList(serializers.ListField):
-    """A list, of which the action says how long it can be. One that is far too long is rejected before each of
-    its values is looked at."""
+    """A list, of which the action says how long it can be. One that is far too long is rejected before its
+    values are looked at."""
 
     def to_internal_value(self, data: Any) -> list[Any]:
         if isinstance(data, list) and len(data) > _LIST_MAX:

@@ -97,8 +97,8 @@ def opening_tag(href: str) -> str:
 
 
 class Source:
-    """A body prepared for the parser. Offsets are in bytes of `data`. `refused`: the opening tags of links that
-    the sanitiser refuses, because browsers can't open them. Their addresses are text."""
+    """A body prepared for the parser. Offsets are in bytes of `data`. `refused`: the opening tags of links
+    that the sanitiser refuses, because browsers can't open them. Their addresses are text."""
 
     def __init__(self, body: str, refused: Container[str] = ()) -> None:
         self._refused = refused

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from rest_framework import serializers
-
 from accounts.api.serializers import AccountSerializer
 from chatty.api.fields import (
     QueryCursor,
