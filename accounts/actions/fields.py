@@ -91,7 +91,10 @@ def clean_status_text(text: str) -> str:
 def clean_status_emoji(emoji: str) -> str:
     """Accepts "" and one emoji, also of several characters, such as a flag."""
     emoji = clean_line(emoji, field="emoji", max_length=STATUS_EMOJI_MAX, required=False)
-    if any(each.isalpha() or each.isspace() for each in emoji) or (emoji.isascii() and emoji):
+    # "ℹ" is the only emoji that is a letter.
+    if any(each.isalpha() or each.isspace() for each in emoji.replace("ℹ", "")) or (
+        emoji.isascii() and emoji
+    ):
         raise invalid_error("emoji", _("Choose one emoji."))
     return emoji
 

@@ -16,6 +16,8 @@ from chatty.common.errors import ChatError
 from chatty.common.look_alikes import look_alike, skeleton
 from chatty.common.text import fold_loosely
 
+SCOTLAND = "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
+
 
 @pytest.mark.parametrize("name", ["\U000e0041", "\u180f", "\u200b", "\u2060 \ufeff", "\u00ad"])
 def test_name_that_no_one_sees_is_empty(name):
@@ -32,6 +34,7 @@ def test_name_that_no_one_sees_is_empty(name):
         ("\ufeffAnn \U000e0041", "Ann"),
         ("مریم\u200cها", "مریم\u200cها"),  # the non-joiner is part of the spelling
         ("👩\u200d🚀 Ann", "👩\u200d🚀 Ann"),
+        (f"{SCOTLAND} Ann\U000e0073", f"{SCOTLAND} Ann"),
     ],
 )
 def test_characters_that_no_one_sees_are_left_out(given, stored):
@@ -98,7 +101,7 @@ def test_status_ends_by_itself(alice, monkeypatch):
     assert status_to_wire(alice) is None
 
 
-@pytest.mark.parametrize("emoji", ["🏡", "🇩🇪", "👩\u200d🚀", "1\ufe0f\u20e3", ""])
+@pytest.mark.parametrize("emoji", ["🏡", "🇩🇪", "👩\u200d🚀", "1\ufe0f\u20e3", "ℹ\ufe0f", ""])
 def test_status_has_an_emoji_or_none(alice, emoji):
     actions.set_status(alice, emoji=emoji, text="Busy", until=None)
     assert alice.status_emoji == emoji

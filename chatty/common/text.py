@@ -33,8 +33,10 @@ _INVISIBLE = re.compile(
 )
 
 
+# Tags are part of some flags, such as that of Scotland.
 _UNSEEN = re.compile(
-    "[\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u2060-\u2064\ufeff\U000e0000-\U000e0fff]+"
+    "(\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f)"
+    "|[\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u2060-\u2064\ufeff\U000e0000-\U000e0fff]+"
 )
 
 
@@ -111,7 +113,7 @@ def without_invisible(text: str) -> str:
 
     Those that shape what is around them stay: the zero-width joiner and non-joiner, variation selectors.
     """
-    return _UNSEEN.sub("", text)
+    return _UNSEEN.sub(r"\1", text)
 
 
 def clean_note(value: object, *, field: str, max_length: int) -> str:

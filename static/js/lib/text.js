@@ -6,17 +6,16 @@ const INVISIBLE =
 
 // In JavaScript, U+FEFF is white space. On the server it is an invisible character like others.
 const BLANK_LINES = /^(?:[^\S\n\ufeff]*\n)+/;
+// With what is before it: otherwise each of many spaces before a word would be tried as the first one.
+const SPACE_AT_END = /(\S|\ufeff)[^\S\ufeff]+$/;
 
 // Messages of only a few emoji are shown larger. Arrows and other signs don't count as emoji here.
 const ONLY_EMOJI =
-  /^(?:[\u200d\ufe0f\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b55\u{1f000}-\u{1faff}]|(?!\ufeff)\s){1,24}$/u;
+  /^(?:[\u200d\ufe0f\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b55\u{1f000}-\u{1faff}\u{e0000}-\u{e0fff}]|(?!\ufeff)\s){1,24}$/u;
 
 /** Tidy text as the server does: \n line endings, no blank lines at the start, no whitespace at the end. */
 export function tidyBody(text) {
-  const body = text.replace(/\r\n?/g, "\n").replace(BLANK_LINES, "");
-  // Not with an expression, which would start anew at each of many spaces before a word.
-  const end = body.trimEnd().length;
-  return body.slice(0, end + body.slice(end).lastIndexOf("\ufeff") + 1);
+  return text.replace(/\r\n?/g, "\n").replace(BLANK_LINES, "").replace(SPACE_AT_END, "$1");
 }
 
 /** True if `text` has no visible characters. */
@@ -36,7 +35,5 @@ export function isLong(text) {
 
 /** The length as the server counts it: code points of the tidied text, not UTF-16 units. */
 export function bodyLength(text) {
-  let count = 0;
-  for (const _ of tidyBody(text).normalize("NFC")) count += 1;
-  return count;
+  return [...tidyBody(text).normalize("NFC")].length;
 }
