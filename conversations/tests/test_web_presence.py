@@ -56,7 +56,7 @@ def here(page: str) -> str | None:
     if place.has_attr("hidden"):
         return None
     link = one(place, "a")
-    assert words(place) == f"· {words(link)}"
+    assert words(place) == words(link)
     return f"{words(link)}: {link['title']}"
 
 

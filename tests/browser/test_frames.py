@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from functools import partial
 
 import pytest
 from playwright.sync_api import FilePayload, Locator, Page, Request, Route, expect
@@ -20,6 +21,7 @@ from tests.browser.rooms import (
     wait_for_line,
 )
 from tests.browser.test_details import details, door, open_details
+from tests.installations import eventually
 
 # One transparent pixel.
 PICTURE = FilePayload(
@@ -90,6 +92,9 @@ def test_search_in_the_pane_leads_to_messages_and_stays_open(
 ) -> None:
     room.say(room.bob, "A cinnamon bun")
     other.say(other.bob, "Cinnamon for the pantry")
+    # The index follows a moment later.
+    found = partial(room.alice.call, "GET", "/api/search/?q=cinnamon")
+    eventually(lambda: len(found()[1]["results"]) == 2)
     page = enter(visit(room.server, "Alice"), room)
     stays(page)
     sent: list[Request] = []
