@@ -176,6 +176,7 @@ class TestAccountsAreNotRevealed:
         assert len(mailoutbox) == 2
 
 
+@pytest.mark.entrances
 @pytest.mark.parametrize(
     "email", ["", "no address", "a@b", "x" * 300 + "@example.org", "a\0@b.org"]
 )

@@ -109,6 +109,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
+@pytest.mark.entrances
 @pytest.mark.parametrize("language", ["en", "de"])
 @pytest.mark.parametrize(("given", "code", "field"), BAD)
 def test_bad_values_get_the_same_error_from_every_interface(
