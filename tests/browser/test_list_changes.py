@@ -262,6 +262,8 @@ def test_card_opens_beside_the_conversation(visit: Visit, room: Room) -> None:
     page.keyboard.press("Enter")
     pane = page.locator("#details")
     expect(pane.get_by_role("heading", name="Alice")).to_be_visible()
+    dot = pane.locator(".panel .presence")  # at the corner of the avatar
+    assert dot.bounding_box() == dot.locator(".avatar").bounding_box()
     pane.locator("[data-slot=close]").click()
     expect(pane).to_be_hidden()
     author.click()

@@ -282,7 +282,7 @@ export class SidebarList {
     return [Number(data.level === "nothing"), -this.#knownOf(data).at, -data.id];
   }
 
-  /** Statuses end. At midnight, times become "Yesterday". A journey ends in another time zone. */
+  /** Statuses end. At midnight, times become "Yesterday". The device's time zone can change. */
   #age() {
     const zone = this.#me.time_zone || deviceZone();
     const isElsewhere = zone !== this.#zone;
