@@ -22,7 +22,8 @@ from chatty.server.spooling import BODY, ChunkedBody, Spool
 
 LARGE_AT_ONCE = 4
 PIECES_AT_ONCE = 3  # of one client
-PIECES_SHARE = 4  # pieces use at most the fourth part of the places
+PIECES_SHARE = 4  # pieces use at most a fourth of the places
+UPLOADS_SHARE = 12  # and other requests about uploads a twelfth: they only need the database
 PIECES_WAITING = 16  # for these places, each with up to 1 MiB in memory
 PROGRESS_BYTES = 16 * 1024  # of a body or a response, at least, per HTTP_BODY_SECONDS
 ANSWER_KEPT = 8 * 1024 * 1024  # bytes of a response to buffer; the rest waits for the client
@@ -73,8 +74,9 @@ class ConcurrencyLimit:
 
     `pieces`: the beginning of the paths to which files are sent piece by piece, and the size of a piece. A
     client can send PIECES_AT_ONCE. They have a queue of their own and hold only a share of the places,
-    because each can wait for the disk or the storage of files. `spool` takes forms with files. What is
-    appended to LATER in the scope is sent after the request has freed its place.
+    because each can wait for the disk or the storage of files. Other requests to these paths have another
+    one: when fifty uploads began at once in all places, sends took three times as long. `spool` takes forms
+    with files. What is appended to LATER in the scope is sent after the request has freed its place.
     """
 
     def __init__(
@@ -107,6 +109,9 @@ class ConcurrencyLimit:
         self._queue_of_pieces = FairQueue(
             running=max(1, running // PIECES_SHARE), waiting=PIECES_WAITING
         )
+        self._queue_of_uploads = FairQueue(
+            running=max(1, running // UPLOADS_SHARE), waiting=waiting
+        )
         self._bodies: set[_Body] = set()
         self._bodies_size = 0
         self._answers: set[_Answer] = set()
@@ -137,8 +142,10 @@ class ConcurrencyLimit:
             self._drop_body(body)
 
     def _is_piece(self, scope: Scope) -> bool:
-        is_sent = bool(self.pieces_of) and scope["path"].startswith(self.pieces_of)
-        return is_sent and scope["method"] == "PATCH"
+        return self._is_about_uploads(scope) and scope["method"] == "PATCH"
+
+    def _is_about_uploads(self, scope: Scope) -> bool:
+        return bool(self.pieces_of) and scope["path"].startswith(self.pieces_of)
 
     async def _with_spooled_body(
         self, spool: Spool, scope: Scope, receive: Receive, send: Send
@@ -224,7 +231,10 @@ class ConcurrencyLimit:
             queue.end(client)
 
     def _queues(self, scope: Scope) -> list[FairQueue]:
-        return [self._queue_of_pieces, self._queue] if self._is_piece(scope) else [self._queue]
+        if not self._is_about_uploads(scope):
+            return [self._queue]
+        own = self._queue_of_pieces if scope["method"] == "PATCH" else self._queue_of_uploads
+        return [own, self._queue]
 
     async def _run(
         self, scope: Scope, receive: Receive, send: Send, made: deque[Message], answer: _Answer

@@ -230,6 +230,22 @@ async def test_pieces_that_wait_for_the_disk_leave_places_for_other_requests():
     assert again.status == 200
 
 
+async def test_uploads_that_begin_at_once_leave_places_for_other_requests():
+    slow = Slow()
+    door = bound(slow, running=12, waiting=64, pieces=("/uploads/", 1000))
+    addresses = [f"203.0.113.{number}" for number in range(50)]
+    begun = [Line(door, path="/uploads/", method="POST", client=each) for each in addresses]
+    await turns()
+    assert slow.running == 1
+    piece = Line(door, [b"x" * 1000], path="/uploads/1/", method="PATCH", client=addresses[0])
+    other = Line(door, client=addresses[0])
+    await turns()
+    assert slow.running == 3
+    slow.go.set()
+    await turns(120)
+    assert [line.status for line in [*begun, piece, other]] == [200] * 52
+
+
 async def test_slot_is_released_after_an_exception():
     async def broken(scope, receive, send):
         raise RuntimeError
