@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.db.models import Sum
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from chatty.common.errors import ChatError
+from chatty.statements import fetch_rows
 from conversations import permissions
 from conversations.attachments import limits
 from conversations.attachments.models import File
@@ -28,16 +28,20 @@ _UNFINISHED = _("You’ve started too many uploads. Send or cancel some of them 
 
 def used_by(user: User) -> int:
     """Return the bytes of a person's files, with those that are still arriving."""
-    return _sum(owner_id=user.pk)
+    return _count(f"{_SIZE} AND owner_id = %s", user.pk)
 
 
 def used_in_total() -> int:
-    return _sum()
+    return _count(_SIZE)
 
 
-def _sum(**of: object) -> int:
-    rows = File.objects.filter(removed_at=None, **of)
-    return int(rows.aggregate(total=Sum("size"))["total"] or 0)
+_COUNTED = f"FROM {File._meta.db_table} WHERE removed_at IS NULL"
+_SIZE = f"SELECT SUM(size) {_COUNTED}"
+_UNCLAIMED = f"SELECT COUNT(*) {_COUNTED} AND message_id IS NULL AND owner_id = %s"
+
+
+def _count(sql: str, *parameters: int) -> int:
+    return int(fetch_rows(sql, parameters)[0][0] or 0)
 
 
 def require_room(user: User, size: int) -> None:
@@ -45,8 +49,7 @@ def require_room(user: User, size: int) -> None:
 
     Their row must be locked, so that two uploads can't use the same room.
     """
-    unclaimed = File.objects.filter(owner=user, message=None, removed_at=None)
-    if unclaimed.count() >= limits.UNFINISHED_MAX:
+    if _count(_UNCLAIMED, user.pk) >= limits.UNFINISHED_MAX:
         raise ChatError("too_many", _UNFINISHED)
     own, total = settings.FILES_PERSON_MB, settings.FILES_TOTAL_MB
     if own and used_by(user) + size > own * MEGABYTE:

@@ -16,8 +16,10 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from chatty.common.errors import ChatError
+from chatty.common.rows import columns_of, instance_from_row
 from chatty.common.spending import spending
 from chatty.common.text import counted
+from chatty.statements import fetch_rows
 from conversations import limits as conversation_limits
 from conversations.actions.transactions import in_transaction
 from conversations.attachments import limits, rules, storage, wire
@@ -73,7 +75,7 @@ def require_size(size: int) -> None:
 
 
 def _find_known(user: User, key: str, name: str, size: int) -> File | None:
-    known = File.objects.filter(owner=user, key=key, removed_at=None).first()
+    known = _read("f.owner_id = %s AND f.key = %s", user.pk, key)
     if known is not None and (known.name, known.size) != (name, size):
         raise ChatError("key_reused", _("This key was already used for something else."))
     return known
@@ -102,10 +104,21 @@ def find(user: User, file_id: str) -> File:
     """Return an upload of this person. Raises ChatError("not_found")."""
     if not is_id(file_id):
         raise ChatError("not_found")
-    file = File.objects.filter(pk=file_id, owner=user, removed_at=None).first()
+    file = _read("f.id = %s AND f.owner_id = %s", file_id, user.pk)
     if file is None:
         raise ChatError("not_found")
     return file
+
+
+def _read(condition: str, *parameters: int | str) -> File | None:
+    """Return the upload for a condition about the table "f". Every piece of every upload looks here, and the
+    queries of the ORM took a third of a piece's CPU time."""
+    rows = fetch_rows(
+        f"SELECT {columns_of(File, 'f')} FROM {File._meta.db_table} f"  # noqa: S608 - only our own names
+        f" WHERE {condition} AND f.removed_at IS NULL",
+        parameters,
+    )
+    return instance_from_row(File, rows[0]) if rows else None
 
 
 def offset_of(file: File) -> int:
