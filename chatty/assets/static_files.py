@@ -76,7 +76,7 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
 # The bundles, each with the views in it (static/js/views/) and what they import. A bundle has no module that
 # is in one before it. main.js is in none: it runs on load, and importing something else from a bundle must
 # not start it.
-FIRST = "js/first.js"
+FIRST, SUGGESTIONS = "js/first.js", "js/suggestions.js"
 _BUNDLES = {
     # Every signed-in page, at once.
     FIRST: "shortcuts",
@@ -94,7 +94,14 @@ _BUNDLES = {
     "js/offline_reading.js": "offline_reading offline_page notification_offer",
     # When something in the list of conversations changes, as when messages are read.
     "js/list.js": "sidebar_list badge_icon",
+    # When someone writes "@", "#" or ":". Only its view is imported, so that it keeps its connect().
+    SUGGESTIONS: "suggestions",
 }
+# What the suggestions import and is in a file of its own, because others that are loaded later need it, too.
+_SHARED = (
+    *("lib/custom_emoji.js", "lib/emoji.js", "lib/emoji_choices.js", "lib/match.js"),
+    *("views/custom_emoji.js", "views/typed_text.js", "views/writing_templates.js"),
+)
 # Not files: rendered in the language of the page by conversations/web/script_templates.py.
 _RENDERED = ("templates.js", "writing_templates.js", "files_templates.js")
 
@@ -150,7 +157,7 @@ _SPECIFIER = re.compile(r'"chatty/(?P<module>[\w/]+\.js)"')
 
 
 class BundlingManifestStorage(CompressedManifestStaticFilesStorage):
-    """Minifies our files, and bundles most modules into five files and most style sheets into one.
+    """Minifies our files, and bundles most modules into seven files and most style sheets into one.
 
     static("js/chat/store.js") then returns the URL of the bundle that contains the module, so pages
     and modules do not depend on the bundling. In the served files, modules import the bundles by name,
@@ -218,7 +225,7 @@ def import_map() -> dict[str, str]:
     by_view = {f"js/{view}" for views in _BUNDLES.values() for view in _modules(views)}
     known = {path: url for path, url in urls.items() if modules_of[url] == 1 or path in by_view}
     if len(known) < len(urls):
-        known |= {name: static(name) for name in _BUNDLES}
+        known |= {name: static(name) for name in _BUNDLES if name != SUGGESTIONS}
     return {f"chatty/{path.removeprefix('js/')}": url for path, url in known.items()}
 
 
@@ -231,7 +238,7 @@ def bundles(source: Source, scripts: Iterable[str]) -> Iterator[tuple[str, list[
         # Modules are imported by name, and views also by import().
         entries = _modules(_BUNDLES[name])
         needed = imported_names(others, source) | exported_names(entries, source)
-        views = [view for view in entries if view in modules]
+        views = [view for view in entries if view in modules and name != SUGGESTIONS]
         yield name, modules, bundle(modules, source, needed=needed, files=files, views=views)
         files |= dict.fromkeys(modules, name.removeprefix("js/"))
 
@@ -241,7 +248,8 @@ def _contents(source: Source) -> Iterator[tuple[str, list[str]]]:
     done = [*_RENDERED]
     for name, views in _BUNDLES.items():
         entries = ["main.js", *_modules(views)] if name == FIRST else _modules(views)
-        modules = collect_modules(entries, source, without=done)
+        shared = _SHARED if name == SUGGESTIONS else ()
+        modules = collect_modules(entries, source, without=[*done, *shared])
         done += modules
         yield name, [module for module in modules if module != "main.js"]
 

@@ -118,6 +118,7 @@ def test_modules_are_served_in_bundles(collected):
         ("chat/store", "conversation"),
         ("views/navigation", "later"),
         ("views/message_actions", "later"),
+        ("views/member_source", "suggestions"),
     ]:
         name = again.stored_name(f"js/{module}.js")
         assert re.fullmatch(rf"js/{bundle}\.[0-9a-f]+\.js", name)
@@ -256,7 +257,7 @@ def test_scripts_of_pages_for_visitors_stay_small(collected):
 def test_scripts_loaded_on_demand_stay_small(collected):
     alone = {f"js/{module.relative_to(SCRIPTS)}" for module in MODULES} - set(collected.holders)
     assert "js/views/frame.js" in alone
-    for module in alone:
+    for module in (*alone, "js/suggestions.js"):
         assert weight(text_of(collected, module)) <= ON_DEMAND, module
 
 
