@@ -4,6 +4,9 @@ A mention is an "@" at the beginning of a word, followed by a member's full name
 is ignored, and the longest matching name wins. If several members have that name, all of them are
 mentioned. There are no mentions in code, quotations and addresses.
 
+"@all" mentions everyone in a group, if its author may do that (permissions.py). Only a longer name takes
+precedence.
+
 Chinese, Japanese and Korean put no space between a name and the word before or after it, so there a name can
 begin and end anywhere.
 """
@@ -18,9 +21,14 @@ from html import unescape
 from itertools import islice
 from typing import NamedTuple
 
-from chatty.common.text import CJK
+from chatty.common.text import CJK, NAME_OF_EVERYONE
 from conversations import limits
 from conversations.markdown.source import CALL
+
+# Among the ids of the people whom a message mentions: everyone in the group. No account has this id. Stored
+# there, and not in a column of its own, so that processes of earlier versions, which don't know it, remove it
+# when a message is edited or deleted.
+EVERYONE = 0
 
 _IS_CJK = re.compile(f"[{CJK}]")
 # Not within addresses such as bob@example.org and https://example.org/@bob, nor after a backslash. The
@@ -131,6 +139,40 @@ def _starts(folded: str) -> list[int]:
     return [each.end() for each in islice(found, limits.MENTIONS_MAX)]
 
 
+def is_mentioned(user_id: int, ids: Sequence[int] | None, author_id: int | None) -> bool:
+    """Whether a message with these `mentions` mentions a member. Its author is not among everyone."""
+    if not ids:
+        return False
+    return user_id in ids or (EVERYONE in ids and user_id != author_id)
+
+
+def calls_everyone(calls: Sequence[str]) -> bool:
+    """Whether there may be an "@all" among the texts that find_calls() returned: see with_everyone()."""
+    return bool(calls) and any(_is_all(call) for call in calls)
+
+
+def with_everyone(calls: Sequence[str], found: Mentioned | None) -> Mentioned | None:
+    """Return who is mentioned if the author may mention everyone. `found`: by MemberNames, for `calls`."""
+    names: list[Named | None] = list(found.names) if found else [None] * len(calls)
+    everyone = Named(NAME_OF_EVERYONE, [EVERYONE])
+    for number, call in enumerate(calls):
+        named = names[number]
+        if _is_all(call) and (named is None or len(named.name) <= len(NAME_OF_EVERYONE)):
+            names[number] = everyone
+    return _mentioned(names) if everyone in names else found
+
+
+def _is_all(call: str) -> bool:
+    return call.startswith(NAME_OF_EVERYONE) and not _continues_word(call, len(NAME_OF_EVERYONE))
+
+
+def _mentioned(names: list[Named | None]) -> Mentioned | None:
+    ids = dict.fromkeys(pk for named in names if named for pk in named.ids)
+    if EVERYONE in ids:
+        ids = {EVERYONE: None, **ids}  # first, so that the limit never cuts it off
+    return Mentioned(list(ids)[: limits.MENTIONS_MAX], names) if ids else None
+
+
 class MemberNames:
     """Looks up the members of a conversation by name."""
 
@@ -149,9 +191,7 @@ class MemberNames:
     def find(self, calls: Iterable[str]) -> Mentioned | None:
         """Return the mentioned members in order, for the texts that find_calls() returned; None if there are
         none."""
-        names = [self._longest_match(call) for call in calls]
-        ids = dict.fromkeys(pk for named in names if named for pk in named.ids)
-        return Mentioned(list(ids)[: limits.MENTIONS_MAX], names) if ids else None
+        return _mentioned([self._longest_match(call) for call in calls])
 
     def _longest_match(self, call: str) -> Named | None:
         """Return the longest name that the text begins with."""

@@ -51,6 +51,8 @@ _SENTENCES = {
     "permissions.renaming.everyone": _(
         "%(who)s allowed everyone to change the name and the topic."
     ),
+    "permissions.mentioning_all.admins": _("%(who)s allowed only admins to use @all."),
+    "permissions.mentioning_all.everyone": _("%(who)s allowed everyone to use @all."),
     "permissions.slow_mode": _(
         "%(who)s turned on slow mode: one message per %(new)s s and person."
     ),

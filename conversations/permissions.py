@@ -125,6 +125,7 @@ _ACTIONS = (
     _own("leave", "Leave", Grant(MEMBERS, GROUPS, LIVING)),
     _row("send", "Send messages", _WRITE, setting="posting"),
     _row("reply", "Reply to messages", _WRITE, setting="posting"),
+    _row("mention-all", "Mention everyone with @all", Grant(MEMBERS, GROUPS), setting="mentioning_all"),
     _row("react", "React to messages", _WRITE),
     _row("edit-own", "Edit one’s own messages", _WRITE),
     _row("delete-own", "Delete one’s own messages", _WRITE),

@@ -76,6 +76,8 @@ declare namespace Wire {
     inviting: "everyone" | "admins";
     /** Who can change name and topic. */
     renaming: "everyone" | "admins";
+    /** Who can mention everyone with @all. */
+    mentioning_all: "everyone" | "admins";
     /** Seconds between two messages of a member. 0: slow mode is off. */
     slow_mode: number;
     /** What you can do now, by the names of permissions. */
@@ -291,6 +293,8 @@ declare namespace Wire {
     reactions: Reaction[];
     /** Left out if there are none. */
     files?: File[];
+    /** True if it mentions everyone else in the group. Left out otherwise. */
+    mentions_all?: boolean;
   }
 
   interface MessageFrame {

@@ -54,6 +54,10 @@ _PLAIN = str.maketrans(
 )
 
 
+# "@all" mentions everyone in a group (conversations/mentions.py).
+NAME_OF_EVERYONE = "all"
+
+
 def fold_loosely(text: str) -> str:
     """Return a name for searching, without case and accents: "Łódź Straße" equals "lodz strasse".
 

@@ -83,7 +83,7 @@ def _edit(
         edited_at = max(edited_at, message.edited_at + _TICK)
     message.body, message.edited_at = body, edited_at
     (mentions_found,) = queries.find_mentions([(message.conversation_id, rendered.calls)])
-    set_rendered(message, rendered, mentions_found)
+    set_rendered(message, rendered, mentions_found, membership)
     return save_change(message, "edited", user, "body", *RENDERED_COLUMNS, "edited_at")
 
 

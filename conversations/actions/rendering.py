@@ -6,11 +6,11 @@ import time
 from functools import partial
 
 from chatty.common.limiter import limiter
-from conversations import capabilities, limits, markdown
+from conversations import access, capabilities, limits, markdown
 from conversations.content import Content, Rendered, excerpt_of, render
 from conversations.emoji import has_names
-from conversations.mentions import Mentioned, with_chips
-from conversations.models import Message
+from conversations.mentions import EVERYONE, Mentioned, calls_everyone, with_chips, with_everyone
+from conversations.models import Membership, Message
 
 # The columns that set_rendered() sets.
 RENDERED_COLUMNS = ("html", "excerpt", "renderer", "mentions")
@@ -43,8 +43,21 @@ def _parse_for(user_id: int, body: str) -> markdown.Parts:
     return parts
 
 
-def set_rendered(message: Message, rendered: Rendered, mentions_found: Mentioned | None) -> None:
-    """Set all that follows from the content of a message, whose columns of claimed parts are set."""
+def set_rendered(
+    message: Message,
+    rendered: Rendered,
+    mentions_found: Mentioned | None,
+    membership: Membership,
+) -> None:
+    """Set all that follows from the content of a message, whose columns of claimed parts are set.
+
+    `membership`: of its author. Someone who has lost the right to mention everyone since can still correct a
+    message that does.
+    """
+    if calls_everyone(rendered.calls) and (
+        access.allows("mention-all", membership) or EVERYONE in (message.mentions or ())
+    ):
+        mentions_found = with_everyone(rendered.calls, mentions_found)
     parts = capabilities.text_of_parts(partial(getattr, message))
     message.html = rendered.html
     message.excerpt = excerpt_of(f"{rendered.text}\n{parts}") if parts else rendered.excerpt

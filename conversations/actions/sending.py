@@ -180,7 +180,7 @@ def _store(
             setattr(message, name, getattr(each.content, name))
         for name, value in claimed.items():
             setattr(message, name, value)
-        set_rendered(message, each.rendered, mentions_found)
+        set_rendered(message, each.rendered, mentions_found, membership_or_error)
         message.reply_to = reply_to
         mark_opened(membership_or_error)
         if conversation.slow_mode:

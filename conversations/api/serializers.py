@@ -128,6 +128,7 @@ class ConversationChange(StrictSerializer):
     adding = _audience("Who can add people.")
     inviting = _audience("Who can invite people.")
     renaming = _audience("Who can change name and topic.")
+    mentioning_all = _audience("Who can mention everyone with @all.")
     slow_mode = StrictInt(
         required=False,
         min_value=0,

@@ -93,6 +93,7 @@ class Conversation(Folded):
     adding = _audience("admins")
     inviting = _audience("admins")
     renaming = _audience("admins")
+    mentioning_all = _audience("everyone")
     slow_mode = models.PositiveIntegerField(default=0, db_default=0)  # seconds between two messages
 
     class Meta:
@@ -112,6 +113,9 @@ class Conversation(Folded):
                 condition=Q(posting__in=AUDIENCES, adding__in=AUDIENCES)
                 & Q(inviting__in=AUDIENCES, renaming__in=AUDIENCES),
                 name="conversation_audiences_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(mentioning_all__in=AUDIENCES), name="conversation_mentioning_all_known"
             ),
         ]
         indexes = [

@@ -57,7 +57,8 @@ class Message(models.Model):
     # Stored HTML stays valid when the version is raised.
     renderer = models.PositiveSmallIntegerField(null=True, editable=False)
     data = models.JSONField(null=True)  # notices only: see notices.py
-    # Ids of the mentioned members, looked up when the text was stored; NULL if there are none.
+    # Ids of the mentioned members, and mentions.EVERYONE, looked up when the text was stored; NULL if there
+    # are none.
     mentions = models.JSONField(null=True)
     # What clients get of its files (wire/files.py); NULL if there are none.
     files = models.JSONField(null=True)

@@ -150,7 +150,7 @@ _OTHERS = f"""SELECT u.name FROM conversations_membership o JOIN accounts_user u
     WHERE o.conversation_id = c.id AND o.user_id <> m.user_id
     ORDER BY u.name, u.id LIMIT {_NAMES_IN_TITLE}"""  # noqa: S608 - a number of ours
 _SIDEBAR = f"""SELECT c.id, c.kind, c.access, c.name, c.topic, c.version, c.last_seq, c.last_text_at,
-       c.archived_at, c.posting, c.adding, c.inviting, c.renaming, c.slow_mode,
+       c.archived_at, c.posting, c.adding, c.inviting, c.renaming, c.mentioning_all, c.slow_mode,
        c.created_by_id, c.direct_key, m.last_read_seq, m.role, m.level, m.favourite,
        l.seq, l.version, l.kind, l.author_id, a.name, l.excerpt, l.renderer, l.data, l.created_at,
        l.deleted_at, %(former)s l.html END, %(former)s l.body END,
@@ -174,16 +174,16 @@ LIMIT %%s"""  # noqa: S608 - our own names and placeholders
 _files = msgspec.json.Decoder(list[LastFileOut])
 # The text of a message is only needed if its excerpt was made by an earlier version: see wire.excerpt().
 _FORMER = f"CASE WHEN l.excerpt IS NULL OR coalesce(l.renderer, 0) < {markdown.EXCERPTS_SINCE} THEN"
-_IN_WORDS_OF = {
+_IN_WORDS_OF = {  # 0: mentions.EVERYONE
     "postgresql": {
         "names": "string_agg(n.name, chr(31))",
         "list": "string_agg(x.seq::text, ',')",
-        "called": "x.mentions @> to_jsonb(m.user_id)",
+        "called": "(x.mentions @> to_jsonb(m.user_id) OR x.mentions @> '0')",
     },
     "sqlite": {
         "names": "group_concat(n.name, char(31))",
         "list": "group_concat(x.seq)",
-        "called": "EXISTS (SELECT 1 FROM json_each(x.mentions) AS e WHERE e.value = m.user_id)",
+        "called": "EXISTS (SELECT 1 FROM json_each(x.mentions) e WHERE e.value IN (m.user_id, 0))",
     },
 }
 
@@ -205,6 +205,7 @@ class _Membership:
     adding: str
     inviting: str
     renaming: str
+    mentioning_all: str
     slow_mode: int
     created_by_id: int | None
     direct_key: str | None
@@ -254,8 +255,7 @@ def _memberships(
     favourites_first: bool = False,
 ) -> list[_Membership]:
     statement = _statement(condition, connection.vendor, favourites_first)
-    rows = fetch_rows(statement, [user.pk, *parameters, limit])
-    return [_Membership(*row) for row in rows]
+    return [_Membership(*row) for row in fetch_rows(statement, [user.pk, *parameters, limit])]
 
 
 @cache
@@ -296,6 +296,7 @@ def _as_row(found: _Membership, other: User | None) -> ConversationOut:
         adding=found.adding,
         inviting=found.inviting,
         renaming=found.renaming,
+        mentioning_all=found.mentioning_all,
         slow_mode=found.slow_mode,
         role=found.role,
         level=found.level,

@@ -21,6 +21,7 @@ from accounts.models import User
 from chatty.common.limiter import limiter
 from chatty.statements import fetch_rows, in_ids, list_ids
 from conversations import access, limits, queries
+from conversations.mentions import EVERYONE, is_mentioned
 from conversations.models import Message
 from conversations.search.filters import Scope, resolve
 from conversations.search.grams import block_gram, structural_gram, term_grams
@@ -180,10 +181,10 @@ def _grams_of(user: User, query: ParsedQuery, scope: Scope) -> tuple[set[str], l
     listed = scope.narrowed or len(scope.conversations) <= _LISTED_MAX
     if not listed or scope.entries > _READ_ALL_MAX:
         all_of = {gram for term in query.terms for gram in term_grams(term)}
-    if query.mentions_me:
-        all_of.add(structural_gram(MENTION, user.pk))
     all_of.update(structural_gram(HAS, kind) for kind in query.has)
     one_of: list[list[str]] = []
+    if query.mentions_me:
+        one_of.append([structural_gram(MENTION, pk) for pk in (user.pk, EVERYONE)])
     if scope.authors is not None:
         one_of.append([structural_gram(AUTHOR, pk) for pk in scope.authors])
     if listed:
@@ -291,6 +292,6 @@ def _matches(message: Message, user: User, query: ParsedQuery, scope: Scope) -> 
         message.is_text
         and not message.is_deleted
         and (scope.authors is None or message.author_id in scope.authors)
-        and (not query.mentions_me or user.pk in (message.mentions or ()))
+        and (not query.mentions_me or is_mentioned(user.pk, message.mentions, message.author_id))
         and kinds_of(message.files).issuperset(query.has)
     )

@@ -25,7 +25,9 @@ from conversations.tests.test_queries import brute_force_unread
 PEOPLE = range(4)  # Alice is the owner, Bob a member; Carol and Mia come and go
 Who = st.sampled_from(PEOPLE)
 Which = st.integers(0, 11)  # the n-th message from the end
-Body = st.sampled_from(["Hello", "Hello *you*", "Well", "  ", "x" * 10_001, "a\x00"])
+Body = st.sampled_from(
+    ["Hello", "Hello @all", "@Bob and @all", "Hello *you*", "Well", "  ", "x" * 10_001, "a\x00"]
+)
 Emoji = st.sampled_from(["👍", "🎉"])
 Role = st.sampled_from(["owner", "admin", "member"])
 
@@ -53,6 +55,7 @@ STEPS = st.one_of(
     step("unarchive"),
     step("read", st.integers(0, 40)),
     step("unread", st.integers(1, 40)),
+    step("allow_all", st.sampled_from(["everyone", "admins"])),
     step("level", st.sampled_from(["all", "mentions", "nothing"])),
     step("favourite", st.booleans()),
 )
@@ -110,6 +113,8 @@ class World:
                 actions.mark_read(user, self.pk, about[0])
             case "unread":
                 actions.mark_unread(user, self.pk, about[0])
+            case "allow_all":
+                actions.update_conversation(user, self.pk, mentioning_all=about[0])
             case "level":
                 actions.set_level(user, self.pk, about[0])
             case "favourite":
@@ -155,6 +160,17 @@ def preview_of(known: dict[int, Any]) -> dict[str, Any]:
     author = last["author"] and {name: last["author"][name] for name in ("id", "name")}
     text = "" if last["notice"] else last["excerpt"]
     return {**{name: last[name] for name in fields}, "author": author, "excerpt": text}
+
+
+def unread_mentions(membership: Membership, known: dict[int, Any]) -> list[int]:
+    """Return the seqs of unread messages that mention the member, as docs/protocol.md says."""
+    return sorted(
+        each["seq"]
+        for each in known.values()
+        if each["seq"] > membership.last_read_seq
+        and each["author"]["id"] != membership.user_id
+        and (each.get("mentions_all") or membership.user_id in each["mentions"])
+    )
 
 
 def caught_up(conversation: Conversation, known: dict[int, Any], position: int, limit: int) -> int:
@@ -233,6 +249,7 @@ def test_all_clients_converge_to_the_same_state(
             row = queries.sidebar_row(membership.user, group.pk)
             assert row is not None
             assert row.unread == brute_force_unread(membership)
+            assert row.mentions == unread_mentions(membership, truth)
             assert row.last_read_seq <= group.last_seq
             assert (row.level, row.favourite) == (membership.level, membership.favourite)
             # The preview is what a client knows that got every frame.

@@ -133,7 +133,7 @@ def test_only_admins_post_in_an_announcement_channel(alice, ann, bob, group):
     actions.react(bob, message.pk, "👍")
     actions.edit_message(bob, message.pk, "Changed")
     membership = Membership.objects.select_related("conversation").get(conversation=group, user=bob)
-    assert access.can(membership) == ["react", "edit-own", "delete-own"]
+    assert access.can(membership) == ["mention-all", "react", "edit-own", "delete-own"]
     assert queries.sidebar_row(bob, group.pk).can == access.can(membership)
 
 

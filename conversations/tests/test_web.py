@@ -1006,7 +1006,7 @@ def test_page_says_what_the_reader_may_do(browser, group, alice, bob):
         section = one(browser(user).get(url("conversation", group.pk)), "#conversation")
         return set(str(section["data-can"]).split())
 
-    everybody = {"send", "react", "reply", "edit-own", "delete-own"}
+    everybody = {"send", "react", "reply", "mention-all", "edit-own", "delete-own"}
     assert can(bob) == everybody
     in_archive = {"remove", "allow-to-join", "archive", "delete", "answer-requests"}
     assert can(alice) == everybody | in_archive | {

@@ -69,6 +69,7 @@ AUDIENCE_LABELS = {
     "adding": _("Who can add people"),
     "inviting": _("Who can invite people"),
     "renaming": _("Who can change the name and the topic"),
+    "mentioning_all": _("Who can notify everyone with @all"),
 }
 SLOW_MODES = [
     (0, _("Off")),

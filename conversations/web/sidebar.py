@@ -175,6 +175,7 @@ _BLANK = ConversationOut(
     adding=Audience.EVERYONE,
     inviting=Audience.EVERYONE,
     renaming=Audience.EVERYONE,
+    mentioning_all=Audience.EVERYONE,
     slow_mode=0,
     can=[],
     other=None,

@@ -19,6 +19,7 @@ from django.utils.translation import ngettext
 
 from conversations import notices, wire
 from conversations.emoji import custom_reaction, is_only_emoji, picture_html
+from conversations.mentions import is_mentioned
 from conversations.models import Membership, Message
 from conversations.web.avatars import NO_AVATAR, Avatar, avatar_of
 from conversations.web.files import FileRow, file_row, is_gallery
@@ -265,7 +266,7 @@ def _message_row(
 ) -> MessageRow:
     """`at`: when it was sent, in the active time zone."""
     alive = not message.is_deleted
-    mentions_me = reader.id in (message.mentions or ())
+    mentions_me = is_mentioned(reader.id, message.mentions, message.author_id)
     return MessageRow(
         message=message,
         id=message.pk,
@@ -273,7 +274,7 @@ def _message_row(
         author=author,
         created=wire.timestamp(message.created_at) or "",
         clock=clock_text(at, reader.time_format),
-        html=_with_my_mentions(message.html, reader.id) if mentions_me else message.html,
+        html=_with_my_mentions(message, reader.id) if mentions_me else message.html,
         is_own=message.author_id == reader.id,
         is_continued=is_continued,
         is_deleted=not alive,
@@ -290,12 +291,12 @@ def _message_row(
     )
 
 
-def _with_my_mentions(html: str, user_id: int) -> str:
+def _with_my_mentions(message: Message, user_id: int) -> str:
     def marked(found: re.Match[str]) -> str:
-        is_mine = str(user_id) in found[1].split()
+        is_mine = is_mentioned(user_id, [*map(int, found[1].split())], message.author_id)
         return found[0].replace("mention", "mention mention--me", 1) if is_mine else found[0]
 
-    return _MENTION.sub(marked, html)
+    return _MENTION.sub(marked, message.html)
 
 
 def _chips(message: Message, user_id: int) -> list[Chip]:

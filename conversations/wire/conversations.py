@@ -62,6 +62,7 @@ class ConversationOut(msgspec.Struct, frozen=True):
     adding: Annotated[str, one_of(Audience, "Who can add people.")]
     inviting: Annotated[str, one_of(Audience, "Who can invite people.")]
     renaming: Annotated[str, one_of(Audience, "Who can change name and topic.")]
+    mentioning_all: Annotated[str, one_of(Audience, "Who can mention everyone with @all.")]
     slow_mode: Annotated[
         int,
         msgspec.Meta(description="Seconds between two messages of a member. 0: slow mode is off."),

@@ -18,6 +18,7 @@ from chatty.common.entity_tags import entity_tag
 from chatty.common.structs import one_of
 from conversations import limits, markdown, notices
 from conversations.content import excerpt_of
+from conversations.mentions import EVERYONE
 from conversations.models import Message
 from conversations.wire.files import FileOut, LastFileOut
 
@@ -115,6 +116,12 @@ class MessageOut(msgspec.Struct, frozen=True):
     files: Annotated[
         list[FileOut] | UnsetType, msgspec.Meta(description="Left out if there are none.")
     ] = UNSET
+    mentions_all: Annotated[
+        bool | UnsetType,
+        msgspec.Meta(
+            description="True if it mentions everyone else in the group. Left out otherwise."
+        ),
+    ] = UNSET
 
 
 class LastMessageOut(msgspec.Struct, frozen=True):
@@ -189,6 +196,8 @@ def changes_to_wire(changes: Changes, *, size: int | None = None) -> ChangesOut:
 def message_to_wire(message: Message) -> MessageOut:
     """Return a message. Load `author`, `reply_to.author`, `reacted` and `reactors` first, as read()
     in queries/messages.py does, or each of them costs a query."""
+    ids = message.mentions or []
+    mentions_all = EVERYONE in ids
     return MessageOut(
         id=message.pk,
         conversation=message.conversation_id,
@@ -201,7 +210,7 @@ def message_to_wire(message: Message) -> MessageOut:
         html=message.html,
         excerpt=excerpt(message),
         notice=_notice(message),
-        mentions=message.mentions or [],
+        mentions=[pk for pk in ids if pk != EVERYONE] if mentions_all else ids,
         reply_to=_quote(message),
         created_at=_moment(message.created_at),
         edited_at=timestamp(message.edited_at),
@@ -210,6 +219,7 @@ def message_to_wire(message: Message) -> MessageOut:
         if message.is_deleted or not message.is_text
         else reaction_groups(message.reacted, message.reactors),
         files=message.files if message.files and not message.is_deleted else UNSET,
+        mentions_all=mentions_all or UNSET,
     )
 
 

@@ -11,6 +11,7 @@ from django.utils import translation
 
 from accounts.models import User
 from conversations import markdown, wire
+from conversations.mentions import EVERYONE
 from conversations.models import Conversation, Membership, Message
 from tests.html import parse
 
@@ -28,7 +29,7 @@ def message_of(given: dict[str, Any]) -> Message:
         body=given["body"],
         html=given["html"],
         data=given["notice"] and given["notice"]["data"],
-        mentions=given["mentions"] or None,
+        mentions=[EVERYONE] * given.get("mentions_all", False) + given["mentions"] or None,
         files=given.get("files"),
         reply_to=_quoted(given["reply_to"]),
         created_at=datetime.fromisoformat(given["created_at"]),

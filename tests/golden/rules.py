@@ -134,9 +134,9 @@ def mention_starts(text: str) -> bool:
 @_rule
 def mentioned_people(given: dict[str, Any]) -> list[str]:
     """Whom a message mentions. Scripts suggest `suggested` at its end: names that are not complete yet."""
-    members = mentions.MemberNames(enumerate(given["names"]))
+    members = mentions.MemberNames(enumerate(given["names"], 1))
     found = members.find(render(Content(given["text"])).calls)
-    return [given["names"][at] for at in found.ids] if found else []
+    return [given["names"][number - 1] for number in found.ids] if found else []
 
 
 @_rule
@@ -183,7 +183,7 @@ def sidebar_rows(given: dict[str, Any]) -> str:
     """The section and the whole row of a conversation as person 1 gets them. No one is online. `open`: its
     page is shown."""
     unshown: dict[str, Any] = {"posting": "everyone", "adding": "admins", "inviting": "admins"}
-    unshown |= {"renaming": "admins", "slow_mode": 0, "can": []}
+    unshown |= {"renaming": "admins", "mentioning_all": "everyone", "slow_mode": 0, "can": []}
     conversation = msgspec.convert({**unshown, **given["conversation"]}, ConversationOut)
     url = f"/c/{conversation.id}/"
     item = sidebar.SidebarItem(
@@ -212,7 +212,7 @@ def short_moments(given: dict[str, str]) -> str:
 @_rule
 def unread(given: dict[str, Any]) -> dict[str, Any]:
     """What is unread after the read mark `read`. `entries`: {by, kind, deleted, mentions, times}, where `by`
-    and mentions are "me" or "other"."""
+    and mentions are "me" or "other", and mentions can be "all"."""
     with _discarded():
         people = {name: create_extra(name) for name in ("me", "other")}
         membership = _store(given, people)
@@ -229,6 +229,7 @@ def unread(given: dict[str, Any]) -> dict[str, Any]:
 def _store(given: dict[str, Any], people: dict[str, User]) -> Membership:
     """Store a conversation with these entries, and return the membership of "me"."""
     me, other = people["me"], people["other"]
+    ids = {"me": me.pk, "other": other.pk, "all": mentions.EVERYONE}
     is_direct = given["kind"] == "direct"
     entries = [entry for entry in given["entries"] for _ in range(entry.get("times", 1))]
     conversation = Conversation.objects.create(
@@ -249,7 +250,7 @@ def _store(given: dict[str, Any], people: dict[str, User]) -> Membership:
             author=people[entry["by"]],
             key=None if "kind" in entry else f"key-{seq}",
             body="" if entry.get("deleted") or "kind" in entry else "Hello",
-            mentions=[people[name].pk for name in entry.get("mentions", ())] or None,
+            mentions=[ids[name] for name in entry.get("mentions", ())] or None,
             created_at=_NOW,
             deleted_at=_NOW if entry.get("deleted") else None,
         )

@@ -329,7 +329,8 @@ function messagesOf({ entries }) {
     version: index + 1,
     kind,
     author: { id: idOf(by), name: by },
-    mentions: deleted ? [] : mentions.map(idOf),
+    mentions: deleted ? [] : mentions.filter((name) => name !== "all").map(idOf),
+    mentions_all: !deleted && mentions.includes("all"),
     deleted_at: deleted ? "2026-11-29T12:00:00.000Z" : null,
   }));
 }
@@ -391,7 +392,7 @@ function withViews(row) {
 /** The message as it could have been before it was edited, reacted to and deleted. */
 function beforeChanges(message) {
   if (message.kind !== "text") return message;
-  const words = { body: "Before", html: "<p>Before</p>", mentions: [] };
+  const words = { body: "Before", html: "<p>Before</p>", mentions: [], mentions_all: false };
   const files = message.files?.map((file) => ({ ...file, thumbnail: null, animated: !file.animated }));
   return { ...message, ...words, ...(files && { files }), edited_at: null, deleted_at: null, reactions: [] };
 }

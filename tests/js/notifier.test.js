@@ -196,6 +196,13 @@ export async function test_level_mentions_notifies_of_mentions_only() {
   equal([title, body], ["Kitchen", "user 2: words 3"]);
 }
 
+export async function test_level_mentions_notifies_of_what_mentions_everyone() {
+  const window = await new Window(new Server(), { level: "mentions" }).ready();
+  window.says({ all: true });
+  await until(() => window.banners.size);
+  equal(window.banners.get(7).body, "user 2: words 1");
+}
+
 export async function test_level_nothing_does_not_notify() {
   const window = await new Window(new Server(), { level: "nothing" }).ready();
   window.says({ mentions: [ME] });

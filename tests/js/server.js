@@ -8,7 +8,7 @@ export class Server {
   messages = [];
   events = []; // one per version, in order
 
-  create({ author = OTHER, key = null, kind = "text", mentions = [], replyTo = null } = {}) {
+  create({ author = OTHER, key = null, kind = "text", mentions = [], all = false, replyTo = null } = {}) {
     const seq = this.messages.length + 1;
     return this.#stamp({
       id: 100 + seq,
@@ -20,6 +20,7 @@ export class Server {
       excerpt: `words ${seq}`,
       reply_to: replyTo && this.quoteOf(replyTo),
       mentions,
+      mentions_all: all,
       deleted_at: null,
     });
   }
@@ -30,7 +31,7 @@ export class Server {
   }
 
   delete(message) {
-    const nothing = { body: "", excerpt: "", mentions: [], reply_to: null };
+    const nothing = { body: "", excerpt: "", mentions: [], mentions_all: false, reply_to: null };
     return this.#stamp({ ...this.now(message), ...nothing, deleted_at: "2026-01-01T00:00:00Z" });
   }
 
@@ -58,10 +59,12 @@ export class Server {
     if (dice < 0.6 || !some) {
       const kind = random() < 0.1 ? "joined" : "text";
       const mentions = kind === "text" && random() < 0.3 ? [ME] : [];
+      const all = kind === "text" && random() < 0.1;
       const replyTo = kind === "text" && some && random() < 0.5 ? some : null;
-      return this.create({ author: random() < 0.3 ? ME : OTHER, kind, mentions, replyTo });
+      return this.create({ author: random() < 0.3 ? ME : OTHER, kind, mentions, all, replyTo });
     }
-    return dice < 0.85 ? this.edit(some, { mentions: random() < 0.3 ? [ME] : [] }) : this.delete(some);
+    if (dice >= 0.85) return this.delete(some);
+    return this.edit(some, { mentions: random() < 0.3 ? [ME] : [], mentions_all: random() < 0.1 });
   }
 
   history({ before, after, limit = 10 } = {}) {
@@ -97,7 +100,7 @@ export class Server {
   /** The seqs of unread messages that mention me. */
   mentions(read) {
     return this.#unread(read)
-      .filter(({ mentions }) => mentions.includes(ME))
+      .filter(({ mentions, mentions_all: all }) => all || mentions.includes(ME))
       .map(({ seq }) => seq);
   }
 

@@ -113,6 +113,13 @@ def test_mentions_me_finds_messages_that_mention_the_person(alice, bob, pair, se
     assert search(bob, "MENTIONS:ME") == ["Tea, @Bob!"]
 
 
+def test_mentions_me_finds_messages_of_others_that_mention_everyone(alice, bob, pair, search):
+    say(bob, pair, "Tea, @all")
+    say(bob, pair, "Coffee, @all and @Bob")
+    assert search(alice, "mentions:me tea") == ["Tea, @all"]
+    assert search(bob, "mentions:me") == ["Coffee, @all and @Bob"]
+
+
 @pytest.mark.parametrize(
     ("text", "terms"),
     [

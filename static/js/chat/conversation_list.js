@@ -7,7 +7,7 @@
 // again.
 
 import { Emitter } from "chatty/lib/emitter.js";
-import { isLiveText } from "chatty/chat/live_text.js";
+import { isLiveText, isMentioned } from "chatty/chat/live_text.js";
 
 // The server counts unread messages in this many entries after the read mark and shows "+" if there are
 // more.
@@ -219,7 +219,7 @@ export class ConversationList extends Emitter {
    * @param {Wire.Message} message
    */
   #mentionsMe({ kind }, message) {
-    return kind !== "direct" && isLiveText(message) && Boolean(message.mentions?.includes(this.#me));
+    return kind !== "direct" && isLiveText(message) && isMentioned(message, this.#me);
   }
 
   #emitChange(id, moved = false) {

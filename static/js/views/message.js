@@ -1,6 +1,7 @@
 // Draws messages and system messages with templates/rows/message.html and notice.html. The result must be the
 // same as the server's.
 
+import { isMentioned } from "chatty/chat/live_text.js";
 import { isLong, isOnlyEmoji } from "chatty/lib/text.js";
 import {
   element as makeElement,
@@ -99,7 +100,7 @@ export class MessageView {
     const deleted = !!message.deleted_at;
     element.classList.toggle("message--deleted", deleted);
     element.classList.toggle("message--emoji", isOnlyEmoji(message.body)); // "" if deleted
-    element.classList.toggle("message--mentioned", message.mentions.includes(this.#me.id));
+    element.classList.toggle("message--mentioned", isMentioned(message, this.#me.id));
     this.#showAuthor(element, message.author);
     if (deleted) {
       this.#showDeleted(element);
@@ -110,7 +111,9 @@ export class MessageView {
     if (element.html !== message.html) {
       element.html = message.html;
       setServerHtml(part(element, "message__body"), message.html);
-      for (const chip of element.querySelectorAll(`[data-people~="${this.#me.id}"]`)) {
+      // 0 is everyone.
+      const others = "own" in element.dataset ? "" : ',[data-people="0"]';
+      for (const chip of element.querySelectorAll(`[data-people~="${this.#me.id}"]${others}`)) {
         chip.classList.add("mention--me");
       }
     }

@@ -7,7 +7,7 @@
 
 import { notifiableCount, levelOf } from "chatty/chat/conversation_list.js";
 import { ACCOUNT_CLOSED, SIGNED_OUT, TOO_MANY_SOCKETS } from "chatty/chat/protocol.js";
-import { isLiveText } from "chatty/chat/live_text.js";
+import { isLiveText, isMentioned } from "chatty/chat/live_text.js";
 import { elapsedSince, momentNow } from "chatty/lib/elapsed.js";
 import { loadPrefs } from "chatty/lib/notification_prefs.js";
 import { canSound } from "chatty/lib/sound.js";
@@ -164,7 +164,7 @@ export class Notifier {
 
   #notifies(row, message) {
     if (!isLiveText(message) || message.author?.id === this.#me || message.edited_at) return false;
-    return levelOf(row) === "all" || message.mentions.includes(this.#me);
+    return levelOf(row) === "all" || isMentioned(message, this.#me);
   }
 
   #onChange(id) {
