@@ -26,7 +26,7 @@ from accounts.models import (
 )
 from chatty.common.errors import ChatError
 from chatty.common.look_alikes import mixes_scripts, skeleton
-from chatty.common.text import clean_line, fold_loosely, without_invisible
+from chatty.common.text import NAME_OF_EVERYONE, clean_line, fold_loosely, without_invisible
 from chatty.conf.domains import mail_domain
 
 CLIENT_MAX = 200
@@ -63,10 +63,14 @@ def time_zones() -> frozenset[str]:
 
 def clean_name(name: str) -> str:
     """Return a name that no one can mistake for another because of characters that can't be seen or look the
-    same. require_distinct_name() compares it with those of others."""
+    same, or for everyone. require_distinct_name() compares it with those of others."""
     name = clean_line(without_invisible(name), field="name", max_length=NAME_MAX)
     if mixes_scripts(name):
         raise invalid_error("name", _("A word can’t mix letters of different alphabets."))
+    if name.casefold() == NAME_OF_EVERYONE:
+        raise invalid_error(
+            "name", _("@all notifies everyone, so it can’t be a name. Add another word.")
+        )
     return name
 
 

@@ -47,6 +47,14 @@ def test_word_with_letters_of_several_alphabets_is_refused(name):
         clean_name(name)
 
 
+@pytest.mark.parametrize("name", ["all", "ALL", " All\u200b"])
+def test_name_that_would_be_everyone_is_refused(name):
+    with pytest.raises(ChatError) as refused:
+        clean_name(name)
+    assert "@all" in str(refused.value.fields["name"][0])
+    assert clean_name(f"{name} Saints")
+
+
 @pytest.mark.parametrize(
     "name", ["Иван Smith", "李 Wei", "Ελένη-Marie", "Bob 2", "ʻOkina", "O’Hara"]
 )

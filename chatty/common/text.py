@@ -54,7 +54,7 @@ _PLAIN = str.maketrans(
 )
 
 
-# "@all" mentions everyone in a group (conversations/mentions.py).
+# "@all" mentions everyone in a group (conversations/mentions.py), so no one can have this name.
 NAME_OF_EVERYONE = "all"
 
 
