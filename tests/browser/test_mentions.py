@@ -45,7 +45,7 @@ def names(page: Page) -> Locator:
 
 def test_mention_suggests_matching_members_and_enter_inserts_the_first(alice: Page) -> None:
     box(alice).press_sequentially("Ask @")
-    expect(names(alice)).to_have_text(["Bob", "Carol"])
+    expect(names(alice)).to_have_text(["Bob", "Carol", "all"])
     box(alice).press_sequentially("c")
     expect(names(alice)).to_have_text(["Carol"])
     expect(offered(alice)).to_have_attribute("aria-selected", "true")
@@ -89,11 +89,13 @@ def test_editor_of_a_message_suggests_as_the_composer_does(alice: Page, room: Ro
 @pytest.mark.long
 def test_mention_list_handles_arrows_tab_and_escape(alice: Page) -> None:
     box(alice).press_sequentially("@")
-    expect(offered(alice)).to_have_count(2)
+    expect(offered(alice)).to_have_count(3)
     box(alice).press("ArrowDown")
     expect(offered(alice).nth(1)).to_have_attribute("aria-selected", "true")
-    box(alice).press("ArrowDown")
+    box(alice).press("ArrowUp")
     expect(offered(alice).nth(0)).to_have_attribute("aria-selected", "true")
+    box(alice).press("ArrowUp")
+    expect(offered(alice).nth(2)).to_have_attribute("aria-selected", "true")
     box(alice).press("ArrowUp")
     box(alice).press("Tab")
     expect(box(alice)).to_have_value("@Carol ")
@@ -117,10 +119,36 @@ def test_mention_typed_in_full_is_sent_unchanged(alice: Page) -> None:
     expect(bubble(alice, "Hello @bob")).to_be_visible()
 
 
+def test_everyone_is_mentioned_by_those_who_may(alice: Page, bob: Page, room: Room) -> None:
+    box(alice).press_sequentially("@every")
+    expect(names(alice)).to_have_text(["all"])
+    expect(offered(alice)).to_contain_text("Notify everyone (2 people)")
+    box(alice).press("Enter")
+    expect(box(alice)).to_have_value("@all ")
+    box(alice).press("Enter")
+    expect(bubble(bob, "@all")).to_have_class(re.compile("message--mentioned"))
+    expect(bubble(bob, "@all").locator(".mention--me")).to_have_text("@all")
+    expect(bubble(alice, "@all").locator(".mention")).not_to_have_class(re.compile("--me"))
+    path = f"/api/conversations/{room.id}/"
+    assert room.alice.call("PATCH", path, {"mentioning_all": "admins"})[0] == 200
+    expect(bob.locator("#conversation")).not_to_have_attribute(
+        "data-can", re.compile("mention-all")
+    )
+    box(bob).press_sequentially("Hi @al")
+    note = bob.locator("#composer [data-slot=everyone]")
+    expect(note).to_be_hidden()
+    box(bob).press_sequentially("l")
+    expect(note).to_have_text("Only admins can notify everyone here.")
+    expect(offered(bob)).to_have_count(0)
+    box(bob).press("Enter")
+    expect(note).to_be_hidden()
+    expect(bubble(alice, "Hi @all")).not_to_have_class(re.compile("message--mentioned"))
+
+
 @pytest.mark.long
 def test_email_address_opens_no_mention_list(alice: Page) -> None:
     box(alice).press_sequentially("@")
-    expect(offered(alice)).to_have_count(2)
+    expect(offered(alice)).to_have_count(3)
     box(alice).fill("")
     box(alice).press_sequentially("carol@b")
     wait_for_paint(alice)
@@ -148,13 +176,13 @@ def test_mention_can_be_tapped_on_a_phone_and_highlights_the_message(
 @pytest.mark.long
 def test_mention_list_follows_changes_of_members(alice: Page, room: Room) -> None:
     box(alice).press_sequentially("@")
-    expect(offered(alice)).to_have_count(2)
+    expect(offered(alice)).to_have_count(3)
     box(alice).fill("")
     path = f"/api/conversations/{room.id}/members/{room.bob_id}/"
     assert room.alice.call("DELETE", path)[0] == 204
     expect(alice.locator("#messages")).to_contain_text("Alice removed Bob")
     box(alice).press_sequentially("@")
-    expect(names(alice)).to_have_text(["Carol"])
+    expect(names(alice)).to_have_text(["Carol", "all"])
 
 
 @pytest.mark.long
@@ -171,7 +199,7 @@ def test_inserted_mention_is_saved_in_the_draft(visit: Visit, room: Room) -> Non
 @pytest.mark.long
 def test_axe_finds_no_violations_in_the_mention_list(alice: Page) -> None:
     box(alice).press_sequentially("@")
-    expect(offered(alice)).to_have_count(2)
+    expect(offered(alice)).to_have_count(3)
     assert violations(alice) == []
 
 
@@ -228,4 +256,4 @@ def test_mention_list_stays_closed_if_names_load_after_losing_focus(
     wait_for_paint(page)
     expect(offered(page)).to_have_count(0)
     box(page).focus()
-    expect(offered(page)).to_have_count(2)
+    expect(offered(page)).to_have_count(3)

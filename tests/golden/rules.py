@@ -140,6 +140,15 @@ def mentioned_people(given: dict[str, Any]) -> list[str]:
 
 
 @_rule
+def everyone_called(given: dict[str, Any]) -> bool:
+    """Whether a message mentions everyone, if its author may. Scripts look at the text before it is sent."""
+    calls = render(Content(given["text"])).calls
+    people = mentions.MemberNames(enumerate(given["names"], 1)).find(calls)
+    found = mentions.with_everyone(calls, people)
+    return found is not None and mentions.EVERYONE in found.ids
+
+
+@_rule
 def loose_names(name: str) -> str:
     return fold_loosely(name)
 

@@ -24,6 +24,7 @@ import { element, fromTemplate, loadTemplates, slot } from "chatty/views/dom.js"
 import { connect as connectFiles } from "chatty/views/files.js";
 import { filesPreview } from "chatty/views/files_preview.js";
 import { noticeText, tn } from "chatty/views/i18n.js";
+import { callsEveryone } from "chatty/lib/mentions.js";
 import { fitting, mentionIn } from "chatty/views/member_source.js";
 import { MessageView } from "chatty/views/message.js";
 import { arrange } from "chatty/views/notice_runs.js";
@@ -92,6 +93,8 @@ const RULES = {
     const offered = found ? fitting(people, found.typed).map(({ name }) => name) : [];
     return String(offered) === String(suggested) ? expected : offered;
   },
+
+  everyone_called: ({ text, names }) => callsEveryone(text, names),
 
   loose_names: folded,
 

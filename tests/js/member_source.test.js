@@ -89,3 +89,42 @@ export function test_suggestions_begin_within_a_text_without_spaces() {
   equal([begins(conversations, "今日は#庭"), begins(conversations, "today#garden")], ["庭", null]);
   equal([begins(emoji, "ありがとう:smi"), begins(emoji, "10:smi")], ["smi", null]);
 }
+
+function sourceOf(names, may) {
+  const results = names.map((name, index) => ({ user: { id: index + 2, name, hue: 0, picture: null } }));
+  return new MemberSource({
+    chat: { id: 7, on() {} },
+    me: { id: 1 },
+    permissions: { can: (word) => may && word === "mention-all" },
+    rest: { get: async () => ({ results }) },
+  });
+}
+
+async function offered(names, typed, may = true) {
+  return (await sourceOf(names, may).suggest(typed)).map(({ text }) => text);
+}
+
+export async function test_everyone_is_suggested_to_those_who_may_notify_them() {
+  for (const [names, typed, expected] of [
+    [["Bob"], "", ["@Bob", "@all"]],
+    [["Bob", "Alan"], "al", ["@Alan", "@all"]],
+    [["Allen"], "all", ["@all", "@Allen"]],
+    [["Bob"], "ALL", []], // typed in full
+    [["Bob"], "every", ["@all"]],
+    [["Bob"], "chan", ["@all"]],
+    [["Henry"], "h", ["@Henry"]],
+    [["Henry"], "he", ["@Henry", "@all"]],
+    [["Bob"], "alle", ["@all"]],
+    [["Alle"], "alle", []], // the name of someone
+    [["Bob"], "allx", []],
+    [["Bob"], "all ", []],
+    [[], "", []],
+  ]) {
+    equal(await offered(names, typed), expected, `@${typed}`);
+  }
+  equal(await offered(["Bob"], "", false), ["@Bob"]);
+  equal(
+    [true, false].map((may) => sourceOf(["Allen"], may).isLikely("all")),
+    [true, false],
+  );
+}

@@ -114,7 +114,7 @@ export class ConversationPage {
       }),
     );
     const form = byId(root, "composer");
-    const writing = { form, chat, rest, me, conversationList };
+    const writing = { form, chat, rest, me, conversationList, permissions: this.#permissions };
     this.#load([view("message_actions"), view("keyboard")], ({ MessageActions }, { Keyboard }) => {
       const actions = new MessageActions({
         root,

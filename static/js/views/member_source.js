@@ -1,18 +1,16 @@
-// Suggests members of the conversation after an "@": see suggestions.js.
+// Suggests members of the conversation after an "@", and everyone: see suggestions.js.
 
 import { elapsedSince, momentNow } from "chatty/lib/elapsed.js";
 import { caseFolded, folded, rank, WORD } from "chatty/lib/match.js";
+import { canMeanEveryone, EVERYONE, START } from "chatty/lib/mentions.js";
 import { showAvatar } from "chatty/views/avatar.js";
-import { element } from "chatty/views/dom.js";
-import { t } from "chatty/views/i18n.js";
+import { element, fromTemplate } from "chatty/views/dom.js";
+import { EveryoneNote } from "chatty/views/everyone_note.js";
+import { t, tn } from "chatty/views/i18n.js";
+import { templateData } from "chatty/views/template_data.js";
 import { escapeMarks } from "chatty/views/typed_text.js";
 
-// As in conversations/mentions.py: not inside a word, an email address or URL. Names can have several words.
-// Of the marks, only variation selectors can end an emoji.
-const MENTION = new RegExp(
-  `(?<!${WORD}|[@＠/+\\\\-]|(?![\ufe00-\ufe0f])[\\p{Mc}\\p{Mn}])[@＠]([^@＠\\s][^@＠\\n]{0,59})?$`,
-  "u",
-);
+const MENTION = new RegExp(`${START}([^@＠\\s][^@＠\\n]{0,59})?$`, "u"); // names can have several words
 const SHOWN = 6;
 const BY_WORD = 1; // the highest rank shown: names or words that start with the typed text (lib/match.js)
 const FRESH = 30_000; // ms for which the member list is cached
@@ -23,14 +21,21 @@ export class MemberSource {
   #me;
   #rest;
   #chat;
+  #permissions;
   #members = null; // a promise of [{id, name, hue, picture}], sorted by name
   #askedAt = null; // when the member list was requested
   #stop;
+  #note;
 
-  constructor({ chat, rest, me }) {
+  /** `page`: see suggestions.js. */
+  constructor(page) {
+    const { chat, rest, me, permissions } = page;
     this.#chat = chat;
     this.#rest = rest;
     this.#me = me;
+    this.#permissions = permissions;
+    this.#note = new EveryoneNote(page, () => this.#others());
+    this.#note.connect();
     this.#stop = chat.on("message", ({ message }) => {
       if (message.notice) this.#members = null;
     });
@@ -38,6 +43,7 @@ export class MemberSource {
 
   disconnect() {
     this.#stop();
+    this.#note.disconnect();
   }
 
   find(text) {
@@ -45,18 +51,40 @@ export class MemberSource {
   }
 
   async suggest(typed) {
-    if (elapsedSince(this.#askedAt) > FRESH) this.#members = null;
-    this.#members ??= this.#load();
-    return fitting(await this.#members, typed).map(({ id, name, hue, picture }) => {
+    const others = await this.#others();
+    const people = fitting(others, typed).map(({ id, name, hue, picture }) => {
       const avatar = element("span");
       showAvatar(avatar, { name, hue, picture });
       return { id: `mention-${id}`, name, text: `@${escapeMarks(name)}`, picture: avatar };
     });
+    const names = others.map(({ name }) => name);
+    if (!names.length || !this.#permissions.can("mention-all") || !canMeanEveryone(typed, names))
+      return people;
+    const { about } = templateData("everyone-template");
+    const everyone = {
+      id: "mention-all",
+      name: EVERYONE,
+      about: about.replace("{people}", tn("people", names.length)),
+      text: `@${EVERYONE}`,
+      picture: fromTemplate("everyone-template"),
+    };
+    if (caseFolded(typed) !== EVERYONE) return [...people, everyone];
+    return people.length ? [everyone, ...people] : []; // typed in full
   }
 
-  /** After a space this may be the rest of the sentence, so select nothing and let Enter send. */
+  /**
+   * After a space this may be the rest of the sentence, so select nothing and let Enter send. The same for "all" of
+   * someone who can't notify everyone, whatever else begins like this.
+   */
   isLikely(typed) {
-    return !/\s/.test(typed);
+    return !/\s/.test(typed) && (caseFolded(typed) !== EVERYONE || this.#permissions.can("mention-all"));
+  }
+
+  /** A promise of the other members. */
+  #others() {
+    if (elapsedSince(this.#askedAt) > FRESH) this.#members = null;
+    this.#members ??= this.#load();
+    return this.#members;
   }
 
   async #load() {

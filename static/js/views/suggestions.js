@@ -5,13 +5,14 @@
 //   label               the name of the list for screen readers
 //   rest                a sticky pattern: what is replaced behind the caret, the rest of the word
 //   find(text)          {at, typed} of what could be completed at the end of the text, or null
-//   suggest(typed)      a promise of options: [{id, name, text, picture}], `text` to be inserted, `picture` an element
+//   suggest(typed)      a promise of options: [{id, name, about, text, picture}], `about` optional, `text` to be inserted,
+//                       `picture` an element
 //   isLikely(typed)     whether the first option is chosen at once, so that Enter takes it
 //   isComplete(typed)   optional: whether it is inserted without being chosen
 //   used(text)          optional: it was inserted
 //   disconnect()        optional
 
-import { fill, fromTemplate, hasModifier, slot } from "chatty/views/dom.js";
+import { element, fill, fromTemplate, hasModifier, slot } from "chatty/views/dom.js";
 import { ConversationSource } from "chatty/views/conversation_source.js";
 import { EmojiSource } from "chatty/views/emoji_source.js";
 import { MemberSource } from "chatty/views/member_source.js";
@@ -19,7 +20,7 @@ import { replaceText } from "chatty/views/typed_text.js";
 
 const ROOM = 340; // px that a list can need
 
-/** `page`: {form, chat, rest, me, conversationList}. */
+/** `page`: {form, chat, rest, me, conversationList, permissions}. */
 export function connect(page) {
   const sources = [new MemberSource(page), new ConversationSource(page), new EmojiSource(page)];
   const suggestions = new Suggestions({ form: page.form, sources });
@@ -112,12 +113,13 @@ export class Suggestions {
     const chosen = typed === this.#shownFor ? this.#chosen?.id : null;
     this.#shownFor = typed;
     this.#texts.clear();
-    const options = found.map(({ id, name, text, picture }) => {
+    const options = found.map(({ id, name, about, text, picture }) => {
       const option = fromTemplate("option-template");
       option.id = id;
       this.#texts.set(id, text);
       fill(option, "name", name);
       slot(option, "unread").remove();
+      if (about) option.append(element("small", "quiet", about));
       option.prepend(picture);
       return option;
     });
