@@ -28,8 +28,12 @@ from chatty.assets.bundle import (
 )
 from chatty.assets.private_names import shorten_private_names
 
-# As the manifest names files. Their content never changes.
-_HASHED_NAME = re.compile(r"[\w./-]+\.[0-9a-f]{12}\.\w+", re.ASCII)
+# As the manifest names files. Their content never changes. Names of earlier versions have 12 digits, and their
+# pages can still be open.
+_DIGITS = 8  # each page has a hundred of these names, and digits can't be compressed
+_HASHED_NAME = re.compile(rf"[\w./-]+\.[0-9a-f]{{{_DIGITS},12}}\.\w+", re.ASCII)
+# They are started by <script>, and no module imports them.
+_STARTED_ALONE = {"js/offline.js", "js/signed_out.js", "js/unsent_notice.js"}
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):
@@ -173,6 +177,10 @@ class BundlingManifestStorage(CompressedManifestStaticFilesStorage):
             content = ContentFile(_minify_styles(content.read().decode()).encode())
         return str(super()._save(name, content))
 
+    def file_hash(self, name: str, content: Any = None) -> str | None:
+        digest = super().file_hash(name, content)
+        return digest and digest[:_DIGITS]
+
     def post_process(self, paths: dict[str, Any], **options: Any) -> Iterator[Any]:
         """`paths` maps the name of each collected file to (storage, path in it)."""
         self.holders: dict[str, str] = {}
@@ -220,7 +228,8 @@ class BundlingManifestStorage(CompressedManifestStaticFilesStorage):
 def import_map() -> dict[str, str]:
     """Return the URL of each module that is imported by name, "chatty/chat/store.js" for js/chat/store.js."""
     paths = {path for finder in get_finders() for path, _ in finder.list([])}
-    urls = {path: static(path) for path in sorted(paths) if _is_script(path)}
+    named = sorted(path for path in paths - _STARTED_ALONE if _is_script(path))
+    urls = {path: static(path) for path in named}
     modules_of = Counter(urls.values())
     by_view = {f"js/{view}" for views in _BUNDLES.values() for view in _modules(views)}
     known = {path: url for path, url in urls.items() if modules_of[url] == 1 or path in by_view}
