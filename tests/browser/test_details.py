@@ -12,6 +12,7 @@ from tests.browser.rooms import (
     Line,
     Persons,
     Room,
+    bubble,
     enter,
     let_go,
     violations,
@@ -75,6 +76,25 @@ def test_details_pane_opens_beside_the_conversation_and_closes(alice: Page, room
     assert alice.url.endswith(room.path)
 
 
+def test_faces_and_names_open_the_card_of_the_person(alice: Page, bob: Page, room: Room) -> None:
+    room.say(room.bob, "Hello")
+    room.say(room.alice, "@Bob welcome")
+    card = details(alice).get_by_role("heading", name="Bob", exact=True)
+    asked = bubble(alice, "@Bob welcome")
+    expect(asked.locator(".mention")).to_have_text("@Bob")
+    for face in (
+        bubble(alice, "Hello").locator(".avatar").first,
+        asked.locator(".mention"),
+        asked.locator(".message__seen .avatar"),
+    ):
+        face.click()
+        expect(card).to_be_visible()
+        alice.keyboard.press("Escape")
+        expect(details(alice)).to_be_hidden()
+    open_details(alice, "members").locator(".people__face", has_text="B").click()
+    expect(card).to_be_visible()
+
+
 @pytest.mark.long
 def test_details_pane_closes_by_its_toggle_or_button(alice: Page) -> None:
     open_details(alice, "members")
@@ -99,7 +119,8 @@ def test_details_pane_finds_adds_and_promotes_members_in_place(alice: Page, room
     expect(alice.locator("#announcer")).to_contain_text("Added 1 person.")
     row = details(alice).locator("li", has_text=name)
     row.get_by_role("combobox").select_option("admin")  # saved at once
-    expect(row.locator(".tag")).to_have_text("admin")
+    expect(details(alice).locator(".flashes")).to_have_text("Role changed.")
+    expect(row.get_by_role("combobox")).to_have_value("admin")
     expect(alice.locator("#people")).to_have_text("3 people")
     expect(alice.locator("#messages")).to_contain_text(f"Alice added {name}.")
     assert alice.url.endswith(room.path)

@@ -48,8 +48,8 @@ export function test_seen_by_lists_members_whose_mark_has_reached_the_message() 
   presence.applyMarks([{ user: 3, seq: 6 }]);
   equal(seenBy(5), { names: ["Bob", "Carol"], everybody: true });
   equal(presence.seenBy(5).faces, [
-    { initial: "B", hue: 3 },
-    { initial: "C", hue: 9 },
+    { id: 2, initial: "B", hue: 3 },
+    { id: 3, initial: "C", hue: 9 },
   ]);
   presence.applyMarks([{ user: 2, seq: 1 }]); // marked as unread
   equal(presence.seenBy(5).names, ["Carol"]);

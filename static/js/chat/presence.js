@@ -43,7 +43,7 @@ export class Presence {
   seenBy(seq) {
     const readers = this.#list.filter((member) => member.seq >= seq && seq > member.since);
     const names = readers.map(({ name }) => name);
-    const faces = readers.map(({ name, hue }) => ({ initial: [...initials(name)][0], hue }));
+    const faces = readers.map(({ id, name, hue }) => ({ id, initial: [...initials(name)][0], hue }));
     return { names, faces, everybody: names.length > 1 && names.length === this.#members.size };
   }
 

@@ -11,13 +11,14 @@ export function openerOf(pathname) {
   return document.querySelector(`a[data-pane][href="${pathname}"]`);
 }
 
-/** The link to the card of a person, if a click was on the name or face of an author, or at the top. */
+/** The link to the card of a person, if a click was on a name or face: of an author, in the text, or at the top. */
 function cardOf(event) {
-  const faces = ".message__author, .message .avatar, .topbar .presence, .topbar__name";
+  const faces = ".message__author, .message .avatar, .mention, .topbar .presence, .topbar__name";
   const face = hasModifier(event) ? null : event.target.closest?.(faces);
-  const { author, personCard } = face?.closest("[data-author], .topbar")?.dataset ?? {};
-  const id = author ?? personCard;
-  if (!id) return null;
+  const { people, author, personCard } =
+    face?.closest("[data-people], [data-author], .topbar")?.dataset ?? {};
+  const id = people ?? author ?? personCard;
+  if (!id || id.includes(" ")) return null; // a mention of several people with this name
   const link = document.createElement("a");
   link.href = `/people/${id}/`;
   link.dataset.pane = "person";

@@ -10,9 +10,11 @@ const NAMED = 3; // names that are read; if there are more people, two names and
 export function showSeen(place, seen, kind) {
   place.title = seen.names.join(", ");
   const { shown, more } = facesOf(seen);
-  const faces = shown.map(({ initial, hue }) =>
-    element("span", `avatar avatar--face avatar--h${hue}`, initial),
-  );
+  const faces = shown.map(({ id, initial, hue }) => {
+    const face = element("span", `avatar avatar--face avatar--h${hue}`, initial);
+    face.dataset.people = id;
+    return face;
+  });
   if (more) faces.push(element("span", "", `+${more}`));
   for (const each of faces) each.setAttribute("aria-hidden", "true");
   place.replaceChildren(element("span", "visually-hidden", receiptText(seen, kind)), ...faces);
