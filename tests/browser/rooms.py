@@ -292,17 +292,21 @@ def open_menu(message: Locator) -> Locator:
 
 def long_press(message: Locator) -> Locator:
     """Open the menu of a message as on a phone, and return it."""
-    bubble_of = message.locator(".message__body")
-    bubble_of.scroll_into_view_if_needed()
-    box = bubble_of.bounding_box()
+    menu = message.locator(".message-menu")
+    hold(message.locator(".message__body"), menu)
+    return menu
+
+
+def hold(pressed: Locator, shown: Locator) -> None:
+    """Press an element as on a phone, until another one is shown."""
+    pressed.scroll_into_view_if_needed()
+    box = pressed.bounding_box()
     assert box
-    session = message.page.context.new_cdp_session(message.page)
+    session = pressed.page.context.new_cdp_session(pressed.page)
     point = {"x": box["x"] + 5, "y": box["y"] + box["height"] / 2}
     session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})
-    menu = message.locator(".message-menu")
-    expect(menu).to_be_visible()
+    expect(shown).to_be_visible()
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    return menu
 
 
 def swipe(message: Locator, by: int) -> None:

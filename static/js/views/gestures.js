@@ -1,6 +1,8 @@
-// On a touch screen: a long press opens the menu of a message, and a swipe towards the end replies to it.
+// On a touch screen: a long press opens the menu of a message, or says who reacted, and a swipe towards the end replies
+// to it.
 
 import { part } from "chatty/views/dom.js";
+import { toast } from "chatty/views/toast.js";
 
 const PRESS = 450; // ms
 const STILL = 8; // px that a finger may move while it presses
@@ -27,7 +29,8 @@ export function watch(list, tools, signal) {
     end();
     const { target, touches } = event;
     const row = target.closest(".message");
-    const isOther = target.closest("a, button, input, textarea, label, .message-menu");
+    const chip = target.closest(".chip");
+    const isOther = !chip && target.closest("a, button, input, textarea, label, .message-menu");
     if (touches.length > 1 || !row || isOther || !part(row, "message__tools")) return;
     const { clientX: x, clientY: y } = touches[0];
     const timer = setTimeout(() => {
@@ -36,7 +39,8 @@ export function watch(list, tools, signal) {
       if (!isLong || tools.isOpen) return;
       isPressed = true;
       navigator.vibrate?.(10);
-      tools.open(row);
+      if (chip) toast.info(chip.title);
+      else tools.open(row);
     }, PRESS);
     const canSwipe = x > EDGE && x < innerWidth - EDGE && !target.closest("pre, .table");
     touch = { row, x, y, timer, by: 0, isSwipe: false, canSwipe };

@@ -75,7 +75,8 @@ export class MessageTools {
   #onContextMenu(event) {
     const { target } = event;
     const row = target.closest(".message");
-    const isOther = target.closest("a, input, textarea, .message-menu");
+    const isTouch = event.pointerType === "touch"; // gestures.js says who reacted
+    const isOther = target.closest(`a, input, textarea, .message-menu${isTouch ? ", .chip" : ""}`);
     if (!row || !part(row, "message__tools") || event.shiftKey || isOther || `${getSelection()}`) return;
     event.preventDefault();
     this.open(row, event);

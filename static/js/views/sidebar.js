@@ -18,6 +18,7 @@ class Sidebar {
   #drawn; // id -> conversation, as the page was rendered
   #loading; // a promise of SidebarList
   #press; // timer
+  #isPressed = false; // a long press has opened a menu, and goes on
 
   constructor(element, page) {
     this.#element = element;
@@ -48,7 +49,8 @@ class Sidebar {
     on("click", (event) => hasModifier(event) || this.#use(closest(event, CONTROLS), event));
     on("contextmenu", (event) => event.shiftKey || this.#use(closest(event, ".row"), event));
     on("touchstart", (event) => this.#onTouch(event), true);
-    for (const end of ["touchend", "touchmove"]) on(end, () => clearTimeout(this.#press), true);
+    on("touchmove", () => clearTimeout(this.#press), true);
+    on("touchend", (event) => this.#onLift(event), false);
     document.addEventListener("submit", (event) => this.#use(closest(event, "[data-toggle]"), event));
   }
 
@@ -89,7 +91,19 @@ class Sidebar {
 
   #onTouch(event) {
     clearTimeout(this.#press);
-    this.#press = setTimeout(() => this.#use(closest(event, ".row"), event), LONG_PRESS);
+    this.#isPressed = false;
+    this.#press = setTimeout(() => {
+      const row = closest(event, ".row");
+      this.#isPressed = Boolean(row);
+      this.#use(row, event);
+    }, LONG_PRESS);
+  }
+
+  /** After a long press, it would follow the link of the row. */
+  #onLift(event) {
+    clearTimeout(this.#press);
+    if (this.#isPressed) event.preventDefault();
+    this.#isPressed = false;
   }
 
   #use(control, event) {
