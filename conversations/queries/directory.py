@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from django.db.models.signals import post_save
 from django.dispatch import receiver
@@ -14,6 +14,7 @@ from accounts import queries as account_queries
 from accounts.models import User
 from chatty.common.folded_names import contains, words_of
 from chatty.common.kept import Kept
+from chatty.common.text import fold_loosely
 from conversations.models import Conversation, Instance, Membership, Removal
 
 SHARED_SHOWN = 50
@@ -21,14 +22,42 @@ WELCOME_SHOWN = 200
 
 
 def people(
-    *, text: str = "", limit: int = 20, exclude_members_of: Conversation | None = None
+    reader: User,
+    *,
+    text: str = "",
+    limit: int = 20,
+    exclude_members_of: Conversation | None = None,
 ) -> list[User]:
-    """Return at most `limit` people found by accounts.queries.find_people()."""
+    """Return at most `limit` people found by accounts.queries.find_people(). Two queries.
+
+    Those first whose name has a word that begins with the text, then those with whom the reader has the
+    latest direct messages, then by name.
+    """
     found = account_queries.find_people(text)
     if exclude_members_of is not None:
         inside = Membership.objects.filter(conversation=exclude_members_of, user_id=OuterRef("pk"))
         found = found.filter(~Exists(inside))
-    return list(found[:limit])
+    order: list[Case | str] = ["folded_name", "pk"]
+    places = [
+        When(pk=pk, then=Value(place)) for place, pk in enumerate(_messaged_last(reader, limit))
+    ]
+    if places:
+        order.insert(0, Case(*places, default=Value(limit)))
+    if folded := fold_loosely(text.replace("\0", "")):
+        begins = Q(folded_name__startswith=folded) | Q(folded_name__contains=f" {folded}")
+        order.insert(0, Case(When(begins, then=Value(0)), default=Value(1)))
+    return list(found.order_by(*order)[:limit])
+
+
+def _messaged_last(reader: User, most: int) -> list[int]:
+    """Return with whom the reader has direct messages, the latest first."""
+    mine = Membership.objects.filter(user=reader, conversation__kind=Conversation.Kind.DIRECT)
+    keys = mine.order_by("-conversation__last_text_at", "-conversation_id").values_list(
+        "conversation__direct_key", flat=True
+    )
+    # One more, because notes to oneself have no other person.
+    pairs = (map(int, key.split("-")) for key in keys[: most + 1])
+    return [other for pair in pairs for other in pair if other != reader.pk][:most]
 
 
 PEOPLE_TO_TALK_TO = 5

@@ -176,11 +176,29 @@ def test_names_are_found_in_any_case_with_or_without_accents(text, name, alice):
         person = User.objects.create_user(f"{NAMES.index(each)}@example.org", None, name=each)
         say(alice, actions.open_direct(alice, person.pk))
         actions.create_conversation(alice, name=f"Of {each}", topic=f"About {each}", access="open")
-    assert [each.name for each in queries.people(text=text)] == [name]
+    assert [each.name for each in queries.people(alice, text=text)] == [name]
     found = {row.name for row in queries.sidebar(alice, text=text)}
     assert found == {name, f"Of {name}"}
     assert [each.name for each in queries.browse(alice, text=text)] == [f"Of {name}"]
     assert [each.name for each in queries.browse(alice, text=f"about {text}")] == [f"Of {name}"]
+
+
+def test_people_messaged_last_are_found_first_after_the_best_matches(alice, bob, carol, mia):
+    small, late = (create_extra(name) for name in ("ann", "Zoe Bobek"))
+    assert [each.name for each in queries.people(alice)][:4] == ["Alice", "ann", "Bob", "Carol"]
+    say(bob, actions.open_direct(bob, carol.pk))  # nothing of alice
+    for person in (mia, late, carol):
+        say(alice, actions.open_direct(alice, person.pk))
+    say(late, actions.open_direct(late, alice.pk))
+    actions.open_direct(alice, alice.pk)
+    everyone = [late.pk, carol.pk, mia.pk, alice.pk, small.pk, bob.pk]
+    assert [each.pk for each in queries.people(alice, limit=6)] == everyone
+    assert [each.pk for each in queries.people(alice, limit=2)] == everyone[:2]
+    assert [each.pk for each in queries.people(alice, text="BO")] == [late.pk, bob.pk]
+    robob = create_extra("Robob")
+    say(alice, actions.open_direct(alice, robob.pk))
+    assert [each.pk for each in queries.people(alice, text="bo")] == [late.pk, bob.pk, robob.pk]
+    assert queries.people(alice, text="\0 bo")[0] == late
 
 
 def test_conversation_without_a_name_is_found_by_its_people(alice, bob, carol):
@@ -199,7 +217,7 @@ def test_new_name_is_found_and_the_former_one_is_not(alice, bob, pair):
 def test_name_of_an_earlier_version_is_found(alice, bob, pair):
     User.objects.filter(pk=bob.pk).update(folded_name="")
     Conversation.objects.filter(pk=pair.pk).update(folded_name="", folded_topic="")
-    assert [each.pk for each in queries.people(text="bo")] == [bob.pk]
+    assert [each.pk for each in queries.people(alice, text="bo")] == [bob.pk]
     assert [row.id for row in queries.sidebar(alice, text=pair.name.lower())] == [pair.pk]
 
 

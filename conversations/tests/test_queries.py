@@ -377,10 +377,10 @@ def test_members_are_sorted_by_role_and_name(
 
 
 def test_people_search_matches_names_only(alice, ann, bob, clive, group):
-    assert [user.name for user in queries.people(text="al")] == ["Alice"]
-    assert queries.people(text="example.org") == []
-    assert queries.people(text="Clive") == []
-    inside = queries.people(exclude_members_of=group)
+    assert [user.name for user in queries.people(alice, text="al")] == ["Alice"]
+    assert queries.people(alice, text="example.org") == []
+    assert queries.people(alice, text="Clive") == []
+    inside = queries.people(alice, exclude_members_of=group)
     assert not {"Alice", "Bob", "Ann"} & {user.name for user in inside}
     assert {"Carol", "Rita"} <= {user.name for user in inside}
 

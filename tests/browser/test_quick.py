@@ -142,6 +142,20 @@ def test_switcher_lists_unread_first_and_arrows_wrap_around(
     expect(page.locator("dialog")).to_have_count(0)
 
 
+def test_switcher_chooses_the_best_match_whether_person_or_conversation(
+    visit: Visit, room: Room, server: ChatServer, person: Persons
+) -> None:
+    new_room(server, person, "Christmas carols")
+    page = enter(visit(server, "Alice"), room)
+    headings = page.locator(".switcher__heading")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("carol")  # before the people have been loaded
+    expect(headings).to_have_text(["People", "Conversations"])
+    expect(chosen(page).locator("[data-slot=name]")).to_have_text("Carol")
+    page.locator(".switcher input").fill("carols")
+    expect(chosen(page)).to_contain_text("Christmas carols")
+
+
 def test_switcher_opens_a_direct_message_from_any_page(visit: Visit, room: Room) -> None:
     page = visit(room.server, "Alice").goto("/settings/profile/")
     wait_for_line(page)

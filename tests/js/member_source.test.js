@@ -1,7 +1,11 @@
 import { ConversationSource } from "chatty/views/conversation_source.js";
 import { EmojiSource } from "chatty/views/emoji_source.js";
 import { fitting, MemberSource } from "chatty/views/member_source.js";
+import { TEMPLATES } from "chatty/templates.js";
+import { loadTemplates } from "chatty/views/dom.js";
 import { equal } from "tests/assert.js";
+
+loadTemplates(TEMPLATES);
 
 const SUGGESTED = [
   ["Ada", "a"],
@@ -90,10 +94,10 @@ export function test_suggestions_begin_within_a_text_without_spaces() {
   equal([begins(emoji, "ありがとう:smi"), begins(emoji, "10:smi")], ["smi", null]);
 }
 
-function sourceOf(names, may) {
+function sourceOf(names, may, messages = []) {
   const results = names.map((name, index) => ({ user: { id: index + 2, name, hue: 0, picture: null } }));
   return new MemberSource({
-    chat: { id: 7, on() {} },
+    chat: { id: 7, on() {}, store: { messages: () => messages } },
     me: { id: 1 },
     permissions: { can: (word) => may && word === "mention-all" },
     rest: { get: async () => ({ results }) },
@@ -127,4 +131,27 @@ export async function test_everyone_is_suggested_to_those_who_may_notify_them() 
     [true, false].map((may) => sourceOf(["Allen"], may).isLikely("all")),
     [true, false],
   );
+}
+
+export async function test_members_who_wrote_last_are_suggested_first() {
+  const wrote = (seq, id, kind = "text") => ({ seq, kind, author: id && { id } });
+  const messages = [wrote(1, 2), wrote(2, 4), wrote(3, 3, "joined"), wrote(4, null)];
+  const source = sourceOf(["Bob", "Cem", "Ben"], false, messages);
+  const names = async (typed) => (await source.suggest(typed)).map(({ name }) => name);
+  equal(await names(""), ["Ben", "Bob", "Cem"]);
+  equal(await names("b"), ["Ben", "Bob"]);
+  equal(await names("bo"), ["Bob"]);
+}
+
+export async function test_conversations_opened_last_are_suggested_first_after_the_best_matches() {
+  const rows = new Map();
+  for (const [id, name] of Object.entries({ 1: "Garden", 2: "Old garden", 3: "Gables", 4: "Gate" })) {
+    rows.set(Number(id), { id: Number(id), name, kind: "group", access: "open", archived: false });
+  }
+  localStorage["chatty.recent.test"] = "4,1,2,8,3,";
+  const conversationList = { ids: () => [...rows.keys()], get: (id) => rows.get(id) };
+  const source = new ConversationSource({ conversationList, scope: "test", chat: { id: 4 } });
+  const names = async (typed) => (await source.suggest(typed)).map(({ name }) => name);
+  equal(await names(""), ["Garden", "Old garden", "Gables", "Gate"]);
+  equal(await names("ga"), ["Garden", "Gables", "Gate", "Old garden"]);
 }

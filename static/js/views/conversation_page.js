@@ -114,7 +114,8 @@ export class ConversationPage {
       }),
     );
     const form = byId(root, "composer");
-    const writing = { form, chat, rest, me, conversationList, permissions: this.#permissions };
+    const { scope } = this.#page;
+    const writing = { form, chat, rest, me, conversationList, permissions: this.#permissions, scope };
     this.#load([view("message_actions"), view("keyboard")], ({ MessageActions }, { Keyboard }) => {
       const actions = new MessageActions({
         root,

@@ -2,6 +2,7 @@
 // page. What it shows is filled in for each reader: see conversations/web/conversation_links.py.
 
 import { rank, WORD } from "chatty/lib/match.js";
+import { recent } from "chatty/lib/recent.js";
 import { fromTemplate, part } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
 import { showBadge } from "chatty/views/conversation_badge.js";
@@ -17,9 +18,13 @@ export class ConversationSource {
   rest = new RegExp(`${WORD}*`, "uy");
   /** @type {import("chatty/chat/conversation_list.js").ConversationList} */
   #list;
+  #scope;
+  #chat;
 
-  constructor({ conversationList }) {
+  constructor({ conversationList, scope, chat }) {
     this.#list = conversationList;
+    this.#scope = scope;
+    this.#chat = chat;
   }
 
   find(text) {
@@ -28,8 +33,11 @@ export class ConversationSource {
   }
 
   async suggest(typed) {
-    const known = this.#list.ids().map((id) => this.#list.get(id));
-    return known
+    // Opened last first, but the one that is open now.
+    const used = recent(this.#scope).filter((id) => id !== this.#chat.id);
+    return [...new Set([...used, ...this.#list.ids()])]
+      .map((id) => this.#list.get(id))
+      .filter((row) => row?.name)
       .filter(({ kind, archived }) => kind === "group" && !archived)
       .map((row) => ({ row, found: rank(row.name, typed) }))
       .filter(({ found }) => found !== null && found <= CONTAINED)

@@ -52,7 +52,7 @@ export class MemberSource {
 
   async suggest(typed) {
     const others = await this.#others();
-    const people = fitting(others, typed).map(({ id, name, hue, picture }) => {
+    const people = fitting(this.#byUse(others), typed).map(({ id, name, hue, picture }) => {
       const avatar = element("span");
       showAvatar(avatar, { name, hue, picture });
       return { id: `mention-${id}`, name, text: `@${escapeMarks(name)}`, picture: avatar };
@@ -70,6 +70,15 @@ export class MemberSource {
     };
     if (caseFolded(typed) !== EVERYONE) return [...people, everyone];
     return people.length ? [everyone, ...people] : []; // typed in full
+  }
+
+  /** Those first who wrote last, of the messages that are loaded. */
+  #byUse(members) {
+    const seqs = new Map();
+    for (const { kind, author, seq } of this.#chat.store.messages())
+      if (kind === "text") seqs.set(author?.id, seq);
+    const latest = ({ id }) => seqs.get(id) ?? 0;
+    return [...members].sort((one, other) => latest(other) - latest(one));
   }
 
   /**

@@ -20,7 +20,7 @@ import { replaceText } from "chatty/views/typed_text.js";
 
 const ROOM = 340; // px that a list can need
 
-/** `page`: {form, chat, rest, me, conversationList, permissions}. */
+/** `page`: {form, chat, rest, me, conversationList, permissions, scope}. */
 export function connect(page) {
   const sources = [new MemberSource(page), new ConversationSource(page), new EmojiSource(page)];
   const suggestions = new Suggestions({ form: page.form, sources });

@@ -34,6 +34,7 @@ class Switcher {
   #error = "";
   #recent; // ids of conversations, opened last first
   #isEntered; // Enter was pressed before there were any results
+  #hasMoved = false; // to another option with the arrow keys
 
   constructor(dialog, { me, rest, conversationList, scope }, isEntered) {
     this.#recent = recent(scope);
@@ -134,16 +135,19 @@ class Switcher {
     const known = new Set([...this.#conversations.values()].map(({ person }) => person));
     const others = [...this.#people.values()].filter(({ id }) => !known.has(id));
     const people = this.#matching(others, (a, b) => a.name.localeCompare(b.name)).slice(0, PEOPLE);
+    // The best match first, which Enter opens: "Ann" rather than "Planning". If both match as well, the conversation.
     return [
       ["switcher.conversations", conversations],
       ["switcher.people", people],
-    ].filter(([, found]) => found.length);
+    ]
+      .filter(([, found]) => found.length)
+      .sort(([, [one]], [, [other]]) => one.rank - other.rank);
   }
 
   // Internal: rendering
 
   #show() {
-    const chosen = this.#chosen?.dataset.is;
+    const chosen = this.#hasMoved && this.#chosen?.dataset.is;
     const groups = this.#groups();
     this.#list.replaceChildren(...groups.map(([title, found]) => this.#drawGroup(title, found)));
     const options = this.#options;
@@ -200,7 +204,7 @@ class Switcher {
   // Internal: user input
 
   #onInput() {
-    this.#isEntered = false;
+    this.#isEntered = this.#hasMoved = false;
     this.#choose(null); // select the best match, not the previous selection
     clearTimeout(this.#timer);
     this.#timer = null;
@@ -221,6 +225,7 @@ class Switcher {
       const options = this.#options;
       const next = options.indexOf(this.#chosen) + step;
       this.#choose(options.at(next % options.length));
+      this.#hasMoved = true;
     } else if (event.key === "Enter") {
       this.#enter();
     } else if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey)) {
