@@ -281,10 +281,16 @@ STATUS_SUGGESTIONS = (
 )
 
 
+class EmojiField(ShortField):
+    """A field for one emoji, with a button that opens the picker (_field.html)."""
+
+    picks_emoji = True
+
+
 class StatusForm(forms.Form):
     """What someone is up to. Its end is computed when it is saved."""
 
-    emoji = ShortField(
+    emoji = EmojiField(
         label=_("Emoji"),
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "💬", "size": 4}),

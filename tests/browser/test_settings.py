@@ -122,6 +122,18 @@ def test_colour_is_chosen_by_keyboard(visit: Visit, server: ChatServer) -> None:
     expect(page.locator(".sidebar__me .avatar--h1")).to_have_count(1)
 
 
+def test_emoji_of_a_status_is_chosen_in_the_picker(visit: Visit, server: ChatServer) -> None:
+    page = visit(server, "Alice").goto("/settings/status/")
+    page.get_by_role("button", name="Choose an emoji").click()
+    page.get_by_role("combobox", name="Search emoji").fill("palm tree")
+    page.keyboard.press("Enter")
+    field = page.get_by_role("textbox", name="Emoji")
+    expect(field).to_be_focused()
+    expect(field).to_have_value("🌴")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".sidebar__status")).to_have_text("🌴")
+
+
 @pytest.mark.long
 def test_theme_overrides_the_device_without_scripts(visit: Visit, server: ChatServer) -> None:
     page = visit(server, "Carol", color_scheme="light", javascript=False).goto("/settings/profile/")

@@ -12,6 +12,7 @@ const GROUPS = parseGroups({
       "people-body",
       ["👍\tthumbs up\tgood yes\t+1 thumbsup\t👍🏻", "🧑‍🤝‍🧑\tpeople holding hands\t\tcouple\t🧑🏻‍🤝‍🧑🏻"],
     ],
+    ["animals-nature", ["😹\tcat with tears of joy\t\tjoy_cat", "🐈\tcat\t\tcat2"]],
     ["travel-places", ["🚀\trocket\tspace\trocket", "🎆\tÄpfel Feuerwerk\t\tfireworks"]],
   ],
 });
@@ -35,6 +36,10 @@ export function test_shortcode_that_is_typed_in_full_comes_first() {
   equal(found("heart")[0], "❤️");
   equal(byCode(GROUPS, "thumbsup").emoji, "👍");
   equal(byCode(GROUPS, "thumbsu"), undefined);
+}
+
+export function test_shorter_names_come_first_of_those_that_begin_with_the_typed_text() {
+  equal(found("ca"), ["🐈", "😹"]);
 }
 
 export function test_skin_tone_is_applied_to_everyone_in_an_emoji() {

@@ -81,7 +81,8 @@ function rankOf(each, wanted, code) {
   each.search ??= searchable(each);
   const { name, nameWords, others } = each.search;
   if (each.codes.some((one) => one.startsWith(code))) return 1;
-  if (name.startsWith(wanted.join(" "))) return 2;
+  // "cat" before "cat with tears of joy".
+  if (name.startsWith(wanted.join(" "))) return 2 + name.length / 999;
   if (wanted.every((word) => startsOne(nameWords, word))) return 3;
   return wanted.every((word) => startsOne(nameWords, word) || startsOne(others, word)) ? 4 : null;
 }

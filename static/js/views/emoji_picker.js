@@ -24,8 +24,9 @@ let shown = null;
 
 /**
  * Open the picker, or close it if it is open for this `anchor`: the element beside which it is placed. `me`: id of the
- * account. `picked(emoji, reaction)` is called when one was chosen; they only differ if it is a custom one. `back`: the element that gets the focus when it is closed.
- * It is also closed when `signal` is aborted.
+ * account. `picked(emoji, reaction)` is called when one was chosen; they only differ if it is a custom one. `back`: the
+ * element that gets the focus when it is closed. `isPlain`: without custom ones. It is also closed when `signal` is
+ * aborted.
  */
 export function openPicker(given) {
   const isSame = shown?.isFor(given.anchor);
@@ -43,6 +44,7 @@ class EmojiPicker {
   #me;
   #picked;
   #back;
+  #isPlain;
   #groups = []; // built-in emoji
   #custom = [];
   #known = new Map(); // see plainOf() -> the data of an emoji
@@ -50,11 +52,12 @@ class EmojiPicker {
   #isOpen = true;
   #ending = new AbortController();
 
-  constructor({ anchor, me, picked, back, signal }) {
+  constructor({ anchor, me, picked, back, signal, isPlain = false }) {
     this.#anchor = anchor;
     this.#me = me;
     this.#picked = picked;
     this.#back = back;
+    this.#isPlain = isPlain;
     this.#tone = loadChoices(me).tone;
     signal.addEventListener("abort", () => this.close({ focus: false }), { signal: this.#ending.signal });
   }
@@ -104,7 +107,8 @@ class EmojiPicker {
     this.#markGroup();
   }
 
-  #use(custom) {
+  #use(all) {
+    const custom = this.#isPlain ? [] : all;
     this.#custom = custom;
     this.#known = new Map(this.#all.flatMap(({ all }) => all.map((each) => [plainOf(each.emoji), each])));
     this.#root.querySelector('[data-group="custom"]').hidden = !custom.length;
@@ -118,7 +122,7 @@ class EmojiPicker {
   /** While it is open, people add, rename and remove custom emoji. */
   async #refresh() {
     const all = await customEmoji({ fresh: 0 });
-    if (!this.#isOpen || JSON.stringify(all) === JSON.stringify(this.#custom)) return;
+    if (!this.#isOpen || this.#isPlain || JSON.stringify(all) === JSON.stringify(this.#custom)) return;
     const { scrollTop } = this.#list;
     const chosen = this.#chosen?.dataset.emoji;
     this.#use(all);
