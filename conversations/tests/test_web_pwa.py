@@ -195,10 +195,16 @@ def test_notification_settings_list_the_level_of_each_conversation(alices, alice
     actions.set_level(alice, pair.pk, "nothing")
     actions.set_level(alice, direct.pk, "mentions")
     page = one(alices.get("/settings/notifications/"), "main")
-    levels = [words(level) for level in page.select(".people__about")]
     # A direct message has only two levels: all or nothing.
-    assert sorted(levels) == ["All messages", "Nothing"]
-    assert one(page, f'a[href="/c/{pair.pk}/settings/#level"]')
+    assert values(page, f"#level-{direct.pk} option") == ["all", "nothing"]
+    assert values(page, f"#level-{direct.pk} [selected]") == ["all"]
+    assert values(page, f"#level-{pair.pk} option") == ["all", "mentions", "nothing"]
+    assert values(page, f"#level-{pair.pk} [selected]") == ["nothing"]
+    form = one(page, f'form:has(> [id="level-{pair.pk}"])')
+    (back,) = values(form, "[name=next]")
+    answer = alices.post(form["action"], {"level": "mentions", "next": back})
+    assert answer.headers["Location"] == back == "/settings/notifications/#levels"
+    assert Membership.objects.get(user=alice, conversation=pair).level == "mentions"
 
 
 @once

@@ -115,17 +115,19 @@ class PermissionsForm(forms.Form):
         return [*permissions.settings(), "slow_mode"]
 
 
+def levels(*, is_direct: bool) -> list[Any]:
+    """Direct messages have no mentions, so this level is not offered for them, and shown as "all"."""
+    return [each for each in LEVELS if not is_direct or each[0] != Membership.Level.MENTIONS]
+
+
 class LevelForm(forms.Form):
     level = forms.ChoiceField(label=_("Notify me about"), choices=LEVELS, widget=forms.RadioSelect)
 
     def __init__(self, *, level: str, is_direct: bool) -> None:
-        """Direct messages have no mentions, so this level is not offered and shown as "all"."""
-        choices = LEVELS
-        if is_direct:
-            choices = [each for each in LEVELS if each[0] != Membership.Level.MENTIONS]
-            level = Membership.Level.ALL if level == Membership.Level.MENTIONS else level
+        if is_direct and level == Membership.Level.MENTIONS:
+            level = Membership.Level.ALL
         super().__init__(initial={"level": level})
-        self.fields["level"].choices = choices  # type: ignore[attr-defined]
+        self.fields["level"].choices = levels(is_direct=is_direct)  # type: ignore[attr-defined]
 
 
 class DeleteForm(forms.Form):

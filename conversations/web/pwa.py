@@ -28,7 +28,7 @@ from conversations import limits
 from conversations.models import Conversation
 from conversations.web import script_templates
 from conversations.web.conversation_page import Composer
-from conversations.web.forms import LEVELS
+from conversations.web.forms import levels
 from conversations.web.layout import get_sidebar
 from conversations.web.sidebar import BLANK_ITEM, Sidebar
 from conversations.web.signed_in import member_view
@@ -180,6 +180,8 @@ def share(request: HttpRequest) -> HttpResponse:
 @member_view("GET")
 def notifications(request: HttpRequest) -> HttpResponse:
     """Notification settings: of this browser, which scripts fill in, and of each conversation."""
-    labels = {str(level): label for level, label in LEVELS}
-    rows = [(row, labels[row.level_in_force]) for row in get_sidebar(request).rows]
+    rows = [
+        (row, levels(is_direct=row.conversation.kind == Conversation.Kind.DIRECT))
+        for row in get_sidebar(request).rows
+    ]
     return render(request, "conversations/notifications.html", {"rows": rows})
