@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from django.test import Client
@@ -13,7 +13,7 @@ from conversations import actions
 from conversations.models import Message
 from conversations.tests.helpers import say
 from tests.cast import create_extra
-from tests.html import one, parse
+from tests.html import one, parse, values
 
 pytestmark = pytest.mark.django_db
 
@@ -83,6 +83,9 @@ def test_dates_lead_to_the_first_message_of_a_day_in_the_readers_zone(alice, pai
     assert led("2026-11-23") == f"{page}?around={first.seq}#m{first.pk}"
     assert led("2026-11-24") == f"{page}?around={second.seq}#m{second.pk}"
     assert led("2026-11-25") == f"{page}?around={third.seq}#m{third.pk}"
+    shortcuts = values(browser.get(url), ".action-list a", "href")
+    days = [date.fromisoformat(shortcut.removeprefix("?to=")) for shortcut in shortcuts]
+    assert min(days) == days[-1] == date(2026, 11, 20)  # the first message
     assert led("2026-11-27") == page
     assert led("0001-01-01").startswith(f"{page}?around=1#")
     for wrong in ("x", "2026-13-01", "99999-01-01"):

@@ -28,17 +28,19 @@ def dates(request: HttpRequest, conversation_id: int) -> HttpResponse:
             # After the last message, its end is nearest.
             return SeeOther(f"{page}?around={found.seq}#m{found.pk}" if found else page)
         today = timezone.localdate()
-        first = queries.first_since(conversation, datetime.min.replace(tzinfo=UTC))
+        oldest = queries.first_since(conversation, datetime.min.replace(tzinfo=UTC))
+        first = timezone.localdate(oldest.created_at) if oldest else today
         context = {
             "conversation": conversation,
             "title": queries.title(conversation, membership.user),
             "back": page,
             "today": today.isoformat(),
-            "first": timezone.localdate(first.created_at).isoformat() if first else "",
+            "first": first.isoformat() if oldest else "",
             "is_wrong": bool(request.GET.get("to")),
             "shortcuts": [
                 (day.isoformat(), day_label(day, today))
                 for day in (today - timedelta(days=days) for days in (1, 7, 30, 365))
+                if day >= first
             ],
         }
         return render(request, "conversations/dates.html", context)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import DESKTOP, PHONE, Visit
-from tests.browser.rooms import Persons, Room, bubble, enter, wait_until
+from tests.browser.rooms import Persons, Room, bubble, enter, hold, wait_until
 from tests.markers import first_of
 
 POLLED = 20_000  # ms until a change is in the list without a socket
@@ -140,6 +140,14 @@ def test_menu_of_a_row_moves_and_mutes_it_for_good(visit: Visit, room: Room, oth
     expect(row).to_have_class(re.compile("row--silent"))
     page.locator("[data-toggle=favourite] button").click()
     expect(favourites.locator("li")).to_have_count(2)
+    # Sections without anything unread are hidden, and what is hidden then can be brought back.
+    page.evaluate(
+        """document.querySelectorAll(".row--unread").forEach(each => each.classList.remove("row--unread"))"""
+    )
+    page.locator(".sidebar__filter [data-filter-name=unread]").click()
+    expect(page.locator("#conversations > .section:visible")).to_have_count(1)  # of the open one
+    page.get_by_role("link", name="Show all conversations").click()
+    expect(row).to_be_visible()
     # Muted ones are last, also after new messages.
     other.say(other.alice, "Anyone?")
     expect(row.locator("[data-slot=unread-count]")).to_have_text("1")
@@ -270,3 +278,15 @@ def test_card_opens_beside_the_conversation(visit: Visit, room: Room) -> None:
     expect(pane.get_by_role("heading", name="Alice")).to_be_visible()
     pane.get_by_role("button", name="Message").click()
     expect(page.locator("#conversation-name")).to_have_text("Alice")
+
+
+def test_long_press_opens_the_menu_of_a_row_which_stays_when_the_finger_is_lifted(
+    visit: Visit, room: Room
+) -> None:
+    page = visit(room.server, "Alice", phone=True).goto("/?list")
+    row, menu = row_of(page, room), page.locator(".row-menu")
+    hold(row.locator(".row__name"), menu)
+    menu.get_by_role("button", name="Mute").tap()
+    expect(row).to_have_class(re.compile("row--silent"))
+    row.tap()
+    page.wait_for_url(f"**{room.path}")

@@ -138,7 +138,7 @@ def test_conversation_works_without_scripts(visit: Visit, server: ChatServer) ->
     expect(page.get_by_role("heading", name="By hand")).to_be_visible()
     path = page.url.removeprefix(server.url)
 
-    page.get_by_label("Message to By hand").fill("First words")
+    page.get_by_label("Message By hand").fill("First words")
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#messages .message")).to_have_count(1)
 
@@ -154,7 +154,7 @@ def test_conversation_works_without_scripts(visit: Visit, server: ChatServer) ->
     more(message)
     page.get_by_role("link", name="Reply").click()
     expect(page.locator("#composer")).to_contain_text("Reply to Alice")
-    page.get_by_label("Message to By hand").fill("An answer")
+    page.get_by_label("Message By hand").fill("An answer")
     page.get_by_role("button", name="Send").click()
     answer = page.locator("#messages .message", has_text="An answer")
     expect(answer).to_contain_text("First words")

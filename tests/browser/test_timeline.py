@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.rooms import Room, bubble, enter, long_press, swipe, write
+from tests.browser.rooms import Room, bubble, enter, hold, long_press, swipe, write
 
 CODE = "```sql\nselect *\n  from orders where id = 'x' -- all\n```"
 LONG = "\n".join(f"Line {number}" for number in range(40))
@@ -64,7 +64,14 @@ def test_spoilers_and_long_messages_open_without_scripts(visit: Visit, room: Roo
     page.keyboard.press("Space")
     expect(secret).to_be_visible()
     assert height(page, "Line 0") < 400
-    page.get_by_role("checkbox", name="Show more").check()
+    more = page.get_by_role("checkbox", name="Show more")
+    label, around = (
+        more.bounding_box(),
+        bubble(page, "Line 0").locator(".message__bubble").bounding_box(),
+    )
+    assert label and around
+    assert label["x"] + label["width"] < around["x"] + around["width"]  # the lines are shorter
+    more.check()
     assert height(page, "Line 0") > 800
 
 
@@ -117,6 +124,7 @@ def test_right_click_opens_the_menu_unless_the_browsers_is_wanted(visit: Visit, 
     body.evaluate(prevented)
     body.click(button="right", position={"x": 5, "y": 5})
     expect(menu).to_be_visible()
+    expect(menu.get_by_role("button", name="Reply")).to_be_visible()
     assert page.evaluate("window.prevented") is True
     expect(menu.locator(":focus")).to_have_count(1)
     page.keyboard.press("Escape")
@@ -134,6 +142,10 @@ def test_phone_has_long_press_and_swipe(visit: Visit, room: Room) -> None:
     message = bubble(page, "Shall we?")
     long_press(message).locator(".message-menu__quick button").first.tap()
     expect(message.locator(".chip")).to_have_count(1)
+    toast = page.locator(".toast")
+    hold(message.locator(".chip"), toast)
+    expect(toast).to_have_text("You")
+    expect(message.locator(".chip")).to_have_attribute("aria-pressed", "true")
     swipe(message, 20)
     expect(page.locator("#composer .quote")).to_be_hidden()
     swipe(message, 100)

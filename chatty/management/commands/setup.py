@@ -160,7 +160,7 @@ def welcome(admin: User) -> None:
     )
     sentences = [
         _("Welcome to Chatty! This conversation is public: anyone here can join."),
-        _("Use the plus sign to start a conversation or send someone a direct message."),
+        _("The plus sign above the list starts a conversation, the pencil a direct message."),
     ]
     for number, sentence in enumerate(sentences):
         actions.send_message(admin, conversation.pk, key=f"welcome-{number}", body=sentence)

@@ -1,6 +1,7 @@
-// The name and topic of the open conversation, at the top and in the title of the page.
+// The name and topic of the open conversation, at the top, in the title of the page, and in the composer.
 
 import { byId, fill, setText } from "chatty/views/dom.js";
+import { t } from "chatty/views/i18n.js";
 
 export class Heading {
   #root;
@@ -30,6 +31,9 @@ export class Heading {
     const { name, topic } = this.#conversationList.get(this.#conversation) ?? {};
     if (!name) return;
     setText(byId(this.#root, "conversation-name"), name);
+    const box = byId(this.#root, "composer-body");
+    box.placeholder = t("composer.to", { name });
+    setText(box.labels[0], box.placeholder);
     this.#badge?.rename(name);
     fill(this.#root, "topic", topic); // groups only
   }

@@ -20,6 +20,7 @@ export class Menu {
     this.#row = row;
     this.#ending = new AbortController();
     part(row, "message__tools").after(this.#menu); // the next Tab stop
+    this.#menu.classList.toggle("message-menu--whole", Boolean(point));
     this.#link?.setAttribute("aria-expanded", "true");
     this.#position(point);
     const { signal } = this.#ending;

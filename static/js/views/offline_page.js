@@ -129,7 +129,11 @@ function drawConversation(page, row, copy, { user: me }) {
   place.dataset.can = row.can.includes("send") ? "send" : ""; // everything else needs the server
   setText(byId(main, "conversation-name"), name);
   const label = main.querySelector("label[for=composer-body]");
-  setText(label, label.textContent.replace("{name}", name));
+  setText(
+    label,
+    label.textContent.replace("{name}", () => name),
+  );
+  byId(main, "composer-body").placeholder = label.textContent;
   main.querySelector(".topbar__about").replaceChildren(topic); // without the number of people
   fill(main, "people-number", "");
   showBadge(main.querySelector(".topbar"), row);

@@ -17,14 +17,18 @@ export function use(control, event, page) {
 }
 
 /** Show only some conversations. Again for all. */
-function filter({ dataset: { filterName: name } }) {
+function filter(control) {
+  const { filterName: name } = control.dataset;
   const sidebar = document.getElementById("sidebar");
   const { dataset } = sidebar;
   dataset.filter = dataset.filter === name ? "" : name;
-  for (const link of sidebar.querySelectorAll("[data-filter-name]")) {
+  const links = [...sidebar.querySelectorAll("[data-filter-name]")];
+  for (const link of links) {
     if (link.dataset.filterName === dataset.filter) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
   }
+  // "Show all conversations" is not shown then.
+  if (!control.offsetParent) links.find((link) => link.offsetParent)?.focus();
 }
 
 /** Set a cookie, so that the server renders the next page like this. */
