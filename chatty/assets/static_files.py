@@ -28,8 +28,8 @@ from chatty.assets.bundle import (
 )
 from chatty.assets.private_names import shorten_private_names
 
-# As the manifest names files. Their content never changes. Names of earlier versions have 12 digits, and their
-# pages can still be open.
+# As the manifest names files. Their content never changes. Names of earlier versions have 12 digits, and
+# their pages can still be open.
 _DIGITS = 8  # each page has a hundred of these names, and digits can't be compressed
 _HASHED_NAME = re.compile(rf"[\w./-]+\.[0-9a-f]{{{_DIGITS},12}}\.\w+", re.ASCII)
 # They are started by <script>, and no module imports them.

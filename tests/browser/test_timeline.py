@@ -69,7 +69,8 @@ def test_spoilers_and_long_messages_open_without_scripts(visit: Visit, room: Roo
         more.bounding_box(),
         bubble(page, "Line 0").locator(".message__bubble").bounding_box(),
     )
-    assert label and around
+    assert label
+    assert around
     assert label["x"] + label["width"] < around["x"] + around["width"]  # the lines are shorter
     more.check()
     assert height(page, "Line 0") > 800
