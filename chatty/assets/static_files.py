@@ -178,7 +178,7 @@ class BundlingManifestStorage(CompressedManifestStaticFilesStorage):
         return str(super()._save(name, content))
 
     def file_hash(self, name: str, content: Any = None) -> str | None:
-        digest = super().file_hash(name, content)
+        digest: str | None = super().file_hash(name, content)
         return digest and digest[:_DIGITS]
 
     def post_process(self, paths: dict[str, Any], **options: Any) -> Iterator[Any]:

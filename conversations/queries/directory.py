@@ -56,8 +56,8 @@ def _messaged_last(reader: User, most: int) -> list[int]:
         "conversation__direct_key", flat=True
     )
     # One more, because notes to oneself have no other person.
-    pairs = (map(int, key.split("-")) for key in keys[: most + 1])
-    return [other for pair in pairs for other in pair if other != reader.pk][:most]
+    ids = [int(pk) for key in keys[: most + 1] if key for pk in key.split("-")]
+    return [pk for pk in ids if pk != reader.pk][:most]
 
 
 PEOPLE_TO_TALK_TO = 5
