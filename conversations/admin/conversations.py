@@ -31,6 +31,11 @@ from conversations.admin.base import ReadOnlyAdmin, parse_number
 from conversations.models import Conversation, Membership, Message
 
 MEMBERS_SHOWN = 200
+# In one word: the labels of the choices are sentences.
+_ACCESS: dict[str, Any] = {
+    Conversation.Access.OPEN: _("public"),
+    Conversation.Access.CLOSED: _("private"),
+}
 
 
 class AddMemberForm(forms.Form):
@@ -116,7 +121,7 @@ class ConversationAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("access"), ordering="access")
     def access_value(self, conversation: Conversation) -> str:
-        return conversation.access  # one word, because the choice's label is a sentence
+        return str(_ACCESS[conversation.access])
 
     @admin.display(description=_("messages"), ordering="last_seq")
     def entries(self, conversation: Conversation) -> int:

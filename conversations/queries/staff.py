@@ -18,14 +18,16 @@ LOOK_SECONDS = 1.0  # a search stops after this time and can be continued
 
 
 def titles_for_staff(conversations: Collection[Conversation]) -> dict[int, str]:
-    """Return id -> name; for direct messages, the names of both people. One query."""
+    """Return id -> name; for those without one, such as direct messages, the names of the people, cut off
+    after REVEAL_TITLE_MAX. One query."""
     found = {conversation.pk: conversation.name for conversation in conversations}
-    directs = [conversation.pk for conversation in conversations if conversation.is_direct]
-    people: dict[int, list[str]] = {pk: [] for pk in directs}
-    rows = Membership.objects.filter(conversation_id__in=directs).order_by("user_id")
+    unnamed = [pk for pk, name in found.items() if not name]
+    people: dict[int, list[str]] = {pk: [] for pk in unnamed}
+    rows = Membership.objects.filter(conversation_id__in=unnamed).order_by("user_id")
     for pk, name in rows.values_list("conversation_id", "user__name"):
         people[pk].append(name)
-    return found | {pk: ", ".join(names) for pk, names in people.items()}
+    most = limits.REVEAL_TITLE_MAX
+    return found | {pk: ", ".join(names)[:most] for pk, names in people.items()}
 
 
 def title_for_staff(conversation: Conversation) -> str:

@@ -23,7 +23,8 @@ from conversations.events import ConversationChanged, Event
 from conversations.models import Conversation, Membership, Message, Reveal
 from conversations.queries import staff as staff_queries
 from conversations.tests.helpers import purge_deleted
-from tests.html import parse, values
+from tests.cast import create_extra
+from tests.html import one, parse, values
 
 pytestmark = pytest.mark.django_db
 
@@ -435,8 +436,8 @@ def test_bulk_delete_asks_for_confirmation(admin, alice, opened, subscriber):
 def test_tombstones_and_system_messages_cannot_be_deleted(admin, root, alice, opened):
     message = say(alice, opened, "x")
     actions.moderate_delete_message(root, message.pk)
-    for one in (message, Message.objects.get(kind="created")):
-        url = reverse("admin:conversations_message_delete", args=[one.pk])
+    for each in (message, Message.objects.get(kind="created")):
+        url = reverse("admin:conversations_message_delete", args=[each.pk])
         assert admin.post(url).status_code == 403
     html = admin.post(
         reverse(LISTED),
@@ -481,6 +482,21 @@ def test_rows_cannot_be_added_changed_or_deleted_directly(model, admin, alice, o
 def moderate(client: Client, conversation: Conversation, **form: Any):
     url = reverse("admin:conversations_conversation_moderate", args=[conversation.pk])
     return client.post(url, form, follow=True)
+
+
+def test_list_names_conversations_by_their_people_and_says_who_can_join(
+    admin, alice, bob, carol, closed, opened
+):
+    several = actions.open_with(alice, [bob.pk, carol.pk])
+    listed = parse(page(admin, "admin:conversations_conversation_changelist"))
+    rows = {
+        one(row, ".field-title").get_text(): one(row, ".field-access_value").get_text()
+        for row in listed.select("#result_list tbody tr")
+    }
+    assert rows == {"Alice, Bob, Carol": "private", closed.name: "private", opened.name: "public"}
+    for number in range(20):
+        actions.add_members(alice, several.pk, [create_extra(f"Person {number} of a long name").pk])
+    assert len(queries.title_for_staff(several)) == limits.REVEAL_TITLE_MAX
 
 
 def test_conversations_can_be_searched_and_filtered(admin, alice, closed, opened):
