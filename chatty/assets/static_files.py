@@ -103,7 +103,8 @@ _BUNDLES = {
 }
 # What the suggestions import and is in a file of its own, because others that are loaded later need it, too.
 _SHARED = (
-    *("lib/custom_emoji.js", "lib/emoji.js", "lib/emoji_choices.js", "lib/match.js"),
+    *("lib/custom_emoji.js", "lib/emoji.js", "lib/emoji_choices.js"),
+    *("lib/match.js", "lib/recent.js"),
     *("views/custom_emoji.js", "views/typed_text.js", "views/writing_templates.js"),
 )
 # Not files: rendered in the language of the page by conversations/web/script_templates.py.
