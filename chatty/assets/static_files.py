@@ -156,6 +156,10 @@ _DECLARATIONS = re.compile(
 )
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+# In style sheets. Strings stay as they are.
+_STRING = re.compile(r"""("[^"\n]*"|'[^'\n]*')""")
+_SPACE = re.compile(r"\s+")
+_SPACE_AROUND = re.compile(r" ?([{};,]) ?|(?<=:) ")
 
 # A module's name in an import.
 _SPECIFIER = re.compile(r'"chatty/(?P<module>[\w/]+\.js)"')
@@ -285,9 +289,14 @@ def _minify_script(text: str) -> str:
 
 
 def _minify_styles(text: str) -> str:
-    """Remove comments and indentation."""
-    lines = (line.strip() for line in _COMMENT.sub("", text).splitlines())
-    return "\n".join(filter(None, lines))
+    """Remove comments, and white space that separates nothing."""
+    parts = _STRING.split(_COMMENT.sub("", text))
+    parts[::2] = map(_without_spaces, parts[::2])
+    return "".join(parts).strip()
+
+
+def _without_spaces(part: str) -> str:
+    return _SPACE_AROUND.sub(r"\1", _SPACE.sub(" ", part)).replace(";}", "}")
 
 
 def _read(storage: Any, path: str) -> str:
