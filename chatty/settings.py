@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "conversations.statistics",
     "conversations.attachments",
     "conversations.custom_emoji",
+    "conversations.pins",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -15,6 +15,7 @@ urlpatterns = [
     path("", include("conversations.search.web.urls")),
     path("", include("conversations.attachments.web.urls")),
     path("", include("conversations.custom_emoji.web.urls")),
+    path("", include("conversations.pins.web.urls")),
 ]
 
 handler400 = "chatty.error_responses.bad_request"

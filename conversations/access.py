@@ -38,11 +38,10 @@ _ACTIVE_MEMBERSHIPS = """SELECT m.conversation_id, u.is_active
 _IS_ACTIVE_MEMBER = f"SELECT u.is_active {_MEMBERSHIP}"
 
 # What can be done with a message -> its rows of the permission table: for one's own messages, and for those
-# of others (None: no one can).
-_MESSAGE_ACTIONS = {
+# of others (None: no one can). Other actions have one row for both.
+_MESSAGE_ACTIONS: dict[str, tuple[str, str | None]] = {
     "edit": ("edit-own", None),
     "delete": ("delete-own", "delete-any"),
-    "react": ("react", "react"),
 }
 
 
@@ -185,8 +184,8 @@ def require_as(role: str, action: str, conversation: Conversation) -> None:
 
 
 def message_refusal(action: str, membership: Membership, message: Message) -> ChatError | None:
-    """Return why the member can't do this with a message: "edit", "delete" or "react"."""
-    own, others = _MESSAGE_ACTIONS[action]
+    """Return why the member can't do this with a message, such as "edit", "delete" or "react"."""
+    own, others = _MESSAGE_ACTIONS.get(action, (action, action))
     is_own = message.author_id == membership.user_id
     error = refusal(own if is_own or others is None else others, membership)
     if error is not None:
@@ -246,4 +245,5 @@ _ONLY_ADMINS = {
     "adding": _("Only admins can add people here."),
     "inviting": _("Only admins can invite people here."),
     "renaming": _("Only admins can change the name and the topic here."),
+    "pinning": _("Only admins can pin messages here."),
 }

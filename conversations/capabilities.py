@@ -27,10 +27,12 @@ SLOTS = (
     "composer-fields",
     "composer-tools",
     "conversation-tools",
+    "message-actions",
     "newcomer",
     "people-first",
     "people-last",
     "people-tool",
+    "settings-first",
     "sidebar-last",
     "sidebar-tools",
 )

@@ -13,7 +13,7 @@ class MessageChanged(msgspec.Struct, frozen=True):
     """A message or notice was created or changed, and got `message.version`.
 
     The message must be as a query returns it, with its reactions. `user_id`: who did it. `gone`: ids of users
-    who are no longer members after this version. `emoji` and `on`: of a reaction.
+    who are no longer members after this version. `emoji`: of a reaction. `on`: of a reaction or a pin.
     """
 
     message: Message

@@ -33,11 +33,11 @@ class HelloFrame(ServerFrame, tag="hello", frozen=True):
     conversations: list[ConversationOut]
 
 
-Action = Literal["created", "edited", "deleted", "reacted", "notice"]
+Action = Literal["created", "edited", "deleted", "reacted", "pinned", "notice"]
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What happened to a message. `emoji` and `on`: of a reaction."""
+    """What happened to a message. `emoji`: of a reaction. `on`: of a reaction or a pin."""
 
     action: Action
     user: int | None

@@ -9,6 +9,7 @@
     permissions        {"setting": "posting", "old": "everyone", "new": "admins"}: see permissions.py;
                        of "slow_mode", the values are seconds
     access             {"access": "open"}
+    pinned             {"message": id}
 """
 
 from __future__ import annotations
@@ -53,12 +54,15 @@ _SENTENCES = {
     ),
     "permissions.mentioning_all.admins": _("%(who)s allowed only admins to use @all."),
     "permissions.mentioning_all.everyone": _("%(who)s allowed everyone to use @all."),
+    "permissions.pinning.admins": _("%(who)s allowed only admins to pin messages."),
+    "permissions.pinning.everyone": _("%(who)s allowed everyone to pin messages."),
     "permissions.slow_mode": _(
         "%(who)s turned on slow mode: one message per %(new)s s and person."
     ),
     "permissions.slow_mode.0": _("%(who)s turned off slow mode."),
     "archived": _("%(who)s archived this conversation."),
     "unarchived": _("%(who)s unarchived this conversation."),
+    "pinned": _("%(who)s pinned a message."),
 }
 # For kinds that a newer version has stored: it runs at the same time, or ran here before a downgrade.
 _UNKNOWN = _("%(who)s did something this version of Chatty doesn’t support.")

@@ -4,9 +4,10 @@
 
 chatty/api/examples.py describes the files. Each operation starts in the same small world: Alice (2), Bob (3),
 Carol (4) and Rita (5); the public group "Garden" (7) of Alice and Bob, from which Rita was removed; and
-Alice's private group "Tea" (8), which Carol asks to join. Requests are Alice's, unless `as` names another
-person, or is null. `while` names a state of the server, `form` the fields of a form, of which `picture` is a
-file. `body_file` and `answer_file` are bytes of the media type `type`. All files are in static/examples/.
+Alice's private group "Tea" (8) with a pinned message, which Carol asks to join. Requests are Alice's, unless
+`as` names another person, or is null. `while` names a state of the server, `form` the fields of a form, of
+which `picture` is a file. `body_file` and `answer_file` are bytes of the media type `type`. All files are in
+static/examples/.
 
 What differs from run to run, such as a token or a time, is replaced: see STAND_INS and _constant().
 """
@@ -54,6 +55,7 @@ from conversations.invitations.actions import create_invitation
 from conversations.join_requests import actions as join_requests
 from conversations.join_requests import links
 from conversations.models import Conversation, Message
+from conversations.pins import actions as pinning
 from conversations.search.index import index_messages
 from tests import cast
 
@@ -128,6 +130,7 @@ class World:
             alice, key="sprout-1", name="sprout", picture=_bytes_of(_PICTURE)
         )
         index_messages(list(Message.objects.values_list("pk", flat=True)))
+        pinning.pin(alice, _say(alice, tea, "doors-1", "The door code is 4711.").pk)
         self.pair = tokens.begin(alice, client="Garden bot 1.0")
         sign_in = SignIn.objects.get(user=alice)
         self.values = {

@@ -30,6 +30,7 @@ from conversations import frames, limits, protocol
 from conversations.attachments import limits as file_limits
 from conversations.custom_emoji import limits as emoji_limits
 from conversations.models import Message
+from conversations.pins import limits as pin_limits
 from conversations.sockets.limits import BAD_FRAMES
 from conversations.wire import ConversationOut, MemberOut, MessageOut
 from tests.cast import PASSWORD
@@ -149,7 +150,7 @@ def eventful_life(alice: Member, bob: Member, carol: Member) -> list[Frame]:
         hers, his, third = opened(alice), opened(bob), opened(carol)
 
         question = hers.send_and_wait(room, "Who brings the **biscuits**?")
-        his.send_and_wait(room, "I do", reply_to=question["id"])
+        reply = his.send_and_wait(room, "I do", reply_to=question["id"])
         message = f"/api/messages/{question['id']}/"
         alice.ask("PATCH", message, {"body": "Who brings *the biscuits*?"})
         bob.ask("PUT", f"{message}reactions/%F0%9F%8D%AA/")
@@ -176,6 +177,7 @@ def eventful_life(alice: Member, bob: Member, carol: Member) -> list[Frame]:
         third.frames.append(third.take("conversation", change="removed"))
         alice.ask("PATCH", "/api/me/", {"hue": 5})
         his.frames.append(his.take("person"))
+        alice.ask("PUT", f"/api/messages/{reply['id']}/pin/")
         again = opened(bob)  # now `hello` lists a conversation
         alice.ask("DELETE", path)
         his.frames.append(his.take("conversation", change="deleted"))
@@ -237,6 +239,8 @@ def test_data_of_system_messages_is_as_listed(people):
     carol.ask("POST", f"{path}leave/")
     alice.ask("PATCH", f"{path}members/{bob.id}/", {"role": "admin"})
     alice.ask("DELETE", f"{path}members/{bob.id}/")
+    message = alice.post_message(room, "Milk first")
+    alice.ask("PUT", f"/api/messages/{message['id']}/pin/")
     changes: dict[str, Any] = {
         "name": "Tea and more",
         "topic": "Leaves",
@@ -246,7 +250,8 @@ def test_data_of_system_messages_is_as_listed(people):
     changes |= {"posting": "admins"}
     alice.ask("PATCH", path, changes)
     alice.ask("PATCH", path, {"archived": False})
-    told = {each["kind"]: set(each["notice"]["data"]) for each in alice.read_messages(room)}
+    notices = [each for each in alice.read_messages(room) if each["notice"]]
+    told = {each["kind"]: set(each["notice"]["data"]) for each in notices}
     assert told == {row[0].strip("`"): set(json.loads(row[1].strip("`"))) for row in table("Kind")}
 
 
@@ -283,6 +288,7 @@ def test_limits_are_the_defaults():
         emoji_limits.BYTES_MAX,
         admission.PIECES_AT_ONCE,
         file_limits.UNFINISHED_MAX,
+        pin_limits.PINS_MAX,
     ]
 
 

@@ -123,13 +123,13 @@ def test_generated_client_talks_and_is_not_broken_by_a_new_kind_of_message(
     person.ask("PATCH", f"/api/conversations/{room}/", {"topic": "Leaves"})
     with contextlib.closing(sqlite3.connect(place.installation.home / "chatty.db")) as database:
         changed = database.execute(
-            "UPDATE conversations_message SET kind = 'pinned' WHERE conversation_id = ? AND kind = 'topic'",
+            "UPDATE conversations_message SET kind = 'polled' WHERE conversation_id = ? AND kind = 'topic'",
             (room,),
         )
         assert changed.rowcount == 1
         database.commit()
     printed = run(command, generated, ROOM=str(room), **account)
-    assert re.search("^pinned .*$", printed, re.MULTILINE)
+    assert re.search("^polled .*$", printed, re.MULTILINE)
     assert printed.splitlines()[-1] == "read up to 6"
 
 

@@ -80,6 +80,7 @@ INTERFACES = {
         "conversations.statistics",
         "conversations.attachments",
         "conversations.custom_emoji",
+        "conversations.pins",
     )
     for folder in ("admin", "api", "management", "sockets", "web")
 }
@@ -110,6 +111,7 @@ API = [
         "conversations.search.api",
         "conversations.attachments.api",
         "conversations.custom_emoji.api",
+        "conversations.pins.api",
     ),
 ]
 

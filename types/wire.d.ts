@@ -17,9 +17,9 @@ declare namespace Wire {
     name: string;
   }
 
-  /** What happened to a message. `emoji` and `on`: of a reaction. */
+  /** What happened to a message. `emoji`: of a reaction. `on`: of a reaction or a pin. */
   interface Change {
-    action: "created" | "deleted" | "edited" | "notice" | "reacted";
+    action: "created" | "deleted" | "edited" | "notice" | "pinned" | "reacted";
     user: number | null;
     emoji?: string;
     on?: boolean;
@@ -78,6 +78,8 @@ declare namespace Wire {
     renaming: "everyone" | "admins";
     /** Who can mention everyone with @all. */
     mentioning_all: "everyone" | "admins";
+    /** Who can pin messages. */
+    pinning: "everyone" | "admins";
     /** Seconds between two messages of a member. 0: slow mode is off. */
     slow_mode: number;
     /** What you can do now, by the names of permissions. */
@@ -214,7 +216,7 @@ declare namespace Wire {
   interface LastMessage {
     seq: number;
     version: number;
-    kind: "text" | "created" | "joined" | "left" | "added" | "removed" | "role" | "renamed" | "topic" | "access" | "archived" | "unarchived" | "permissions";
+    kind: "text" | "created" | "joined" | "left" | "added" | "removed" | "role" | "renamed" | "topic" | "access" | "archived" | "unarchived" | "permissions" | "pinned";
     author: Author | null;
     /** The beginning as one line. Empty if deleted, or a notice. */
     excerpt: string;
@@ -273,7 +275,7 @@ declare namespace Wire {
     seq: number;
     /** The conversation's version after the message last changed. */
     version: number;
-    kind: "text" | "created" | "joined" | "left" | "added" | "removed" | "role" | "renamed" | "topic" | "access" | "archived" | "unarchived" | "permissions";
+    kind: "text" | "created" | "joined" | "left" | "added" | "removed" | "role" | "renamed" | "topic" | "access" | "archived" | "unarchived" | "permissions" | "pinned";
     author: Person | null;
     key: string | null;
     /** Markdown as written, without blank lines before it and white space after it. */
@@ -295,6 +297,8 @@ declare namespace Wire {
     files?: File[];
     /** True if it mentions everyone else in the group. Left out otherwise. */
     mentions_all?: boolean;
+    /** Left out if it is not pinned. */
+    pinned?: Pin;
   }
 
   interface MessageFrame {
@@ -385,6 +389,12 @@ declare namespace Wire {
     type: "person";
     user: Person;
     status?: Status | null;
+  }
+
+  /** Who pinned a message, and when. */
+  interface Pin {
+    user: Author;
+    at: string;
   }
 
   interface Ping {

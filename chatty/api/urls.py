@@ -17,6 +17,7 @@ _APPS = (
     "conversations.search.api.urls",
     "conversations.attachments.api.urls",
     "conversations.custom_emoji.api.urls",
+    "conversations.pins.api.urls",
 )
 
 urlpatterns = [

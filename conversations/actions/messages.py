@@ -107,7 +107,7 @@ def tombstone_message(message: Message, user: User) -> Message:
     if any(getattr(message, name) for name in parts):
         capabilities.release_parts([message.pk])
     rendered = {"html": "", "excerpt": "", "fingerprint": None, "mentions": None}
-    emptied = {**EMPTY_COLUMNS, **parts, **rendered}
+    emptied = {**EMPTY_COLUMNS, **parts, **rendered, "pinned": None}
     for name, value in emptied.items():
         setattr(message, name, value)
     message.deleted_at = timestamps.now()

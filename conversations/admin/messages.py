@@ -133,7 +133,7 @@ class MessageAdmin(ReadOnlyAdmin):
     sortable_by = ()
     fields = (
         *("where", "seq", "kind", "author", "text", "reply_to_link"),
-        *("created_at", "edited_at", "deleted_at"),
+        *("created_at", "edited_at", "deleted_at", "pin"),
     )
     readonly_fields = fields
     actions = ("delete_selected",)
@@ -168,6 +168,10 @@ class MessageAdmin(ReadOnlyAdmin):
             return "-"
         url = reverse("admin:conversations_message_change", args=[message.reply_to_id])
         return format_html('<a href="{}">#{}</a>', url, message.reply_to_id)
+
+    @admin.display(description=_("pinned by"))
+    def pin(self, message: Message) -> str:
+        return message.pinned_by if message.pinned else "-"
 
     # Deleting goes through actions: it leaves a tombstone and is published, as when the author deletes it.
 

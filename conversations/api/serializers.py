@@ -129,6 +129,7 @@ class ConversationChange(StrictSerializer):
     inviting = _audience("Who can invite people.")
     renaming = _audience("Who can change name and topic.")
     mentioning_all = _audience("Who can mention everyone with @all.")
+    pinning = _audience("Who can pin messages.")
     slow_mode = StrictInt(
         required=False,
         min_value=0,

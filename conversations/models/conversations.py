@@ -94,6 +94,7 @@ class Conversation(Folded):
     inviting = _audience("admins")
     renaming = _audience("admins")
     mentioning_all = _audience("everyone")
+    pinning = _audience("everyone")
     slow_mode = models.PositiveIntegerField(default=0, db_default=0)  # seconds between two messages
 
     class Meta:
@@ -116,6 +117,9 @@ class Conversation(Folded):
             ),
             models.CheckConstraint(
                 condition=Q(mentioning_all__in=AUDIENCES), name="conversation_mentioning_all_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(pinning__in=AUDIENCES), name="conversation_pinning_known"
             ),
         ]
         indexes = [

@@ -11,6 +11,7 @@ from django.db.models import F, Q
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from conversations import limits
 from conversations.models.conversations import Conversation
 
@@ -32,6 +33,7 @@ class Message(models.Model):
         ARCHIVED = "archived", _("archived")
         UNARCHIVED = "unarchived", _("unarchived")
         PERMISSIONS = "permissions", _("permissions changed")
+        PINNED = "pinned", _("message pinned")
 
     conversation = models.ForeignKey(
         Conversation, on_delete=models.CASCADE, related_name="messages"
@@ -62,6 +64,8 @@ class Message(models.Model):
     mentions = models.JSONField(null=True)
     # What clients get of its files (wire/files.py); NULL if there are none.
     files = models.JSONField(null=True)
+    # {"by": user id, "at": "2026-11-23T15:38:19.123Z"}; NULL if it is not pinned.
+    pinned: Any = models.JSONField(null=True)
     reply_to = models.ForeignKey(
         "self", null=True, on_delete=models.SET_NULL, related_name="replies"
     )
@@ -108,6 +112,12 @@ class Message(models.Model):
                 condition=Q(mentions__isnull=False),
                 name="message_with_mentions",
             ),
+            # The pinned messages of a conversation.
+            models.Index(
+                fields=["conversation"],
+                condition=Q(pinned__isnull=False),
+                name="message_pinned",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -131,6 +141,11 @@ class Message(models.Model):
     def reactors(self) -> Mapping[int, str]:
         """User id -> name of people who reacted. A query, unless queries/messages.py has read it."""
         return dict(self.reactions.values_list("user_id", "user__name"))
+
+    @cached_property
+    def pinned_by(self) -> str:
+        """The name of who pinned it, if anyone did. A query, unless queries/messages.py has read it."""
+        return User.objects.values_list("name", flat=True).get(pk=self.pinned["by"])
 
 
 class Reaction(models.Model):

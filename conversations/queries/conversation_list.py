@@ -150,8 +150,8 @@ _OTHERS = f"""SELECT u.name FROM conversations_membership o JOIN accounts_user u
     WHERE o.conversation_id = c.id AND o.user_id <> m.user_id
     ORDER BY u.name, u.id LIMIT {_NAMES_IN_TITLE}"""  # noqa: S608 - a number of ours
 _SIDEBAR = f"""SELECT c.id, c.kind, c.access, c.name, c.topic, c.version, c.last_seq, c.last_text_at,
-       c.archived_at, c.posting, c.adding, c.inviting, c.renaming, c.mentioning_all, c.slow_mode,
-       c.created_by_id, c.direct_key, m.last_read_seq, m.role, m.level, m.favourite,
+       c.archived_at, c.posting, c.adding, c.inviting, c.renaming, c.mentioning_all, c.pinning,
+       c.slow_mode, c.created_by_id, c.direct_key, m.last_read_seq, m.role, m.level, m.favourite,
        l.seq, l.version, l.kind, l.author_id, a.name, l.excerpt, l.renderer, l.data, l.created_at,
        l.deleted_at, %(former)s l.html END, %(former)s l.body END,
        CASE WHEN l.files IS NOT NULL AND l.body = '' THEN l.files END,
@@ -206,6 +206,7 @@ class _Membership:
     inviting: str
     renaming: str
     mentioning_all: str
+    pinning: str
     slow_mode: int
     created_by_id: int | None
     direct_key: str | None
@@ -297,6 +298,7 @@ def _as_row(found: _Membership, other: User | None) -> ConversationOut:
         inviting=found.inviting,
         renaming=found.renaming,
         mentioning_all=found.mentioning_all,
+        pinning=found.pinning,
         slow_mode=found.slow_mode,
         role=found.role,
         level=found.level,

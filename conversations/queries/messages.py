@@ -122,7 +122,7 @@ def _statement(selection: _Selection, vendor: str) -> str:
 def read(selection: _Selection, *parameters: Any, limit: int) -> list[Message]:
     """Return messages with all that message_to_wire() needs: author, reactions, quoted message and its
     author. Two queries: the messages, each consistent with its version, and the names of people who
-    reacted (none without reactions)."""
+    reacted or pinned (none without reactions and pins)."""
     assert selection.most == "ALL" or limit <= int(selection.most)
     statement = _statement(selection, connection.vendor)
     make_message = instance_maker(Message)
@@ -148,19 +148,23 @@ def read(selection: _Selection, *parameters: Any, limit: int) -> list[Message]:
             [(emoji, user) for emoji, user in json.loads(found)] if found and found != "[]" else []
         )
         messages.append(message)
-    names = _names_of_reactors(messages)
+    names = _names_shown(messages)
     for each in messages:
         each.reactors = names
+        if each.pinned:
+            each.pinned_by = names[each.pinned["by"]]
     return messages
 
 
-def _names_of_reactors(messages: Iterable[Message]) -> dict[int, str]:
-    """Return user id -> name of the people whose names are shown. One query, none without reactions.
+def _names_shown(messages: Iterable[Message]) -> dict[int, str]:
+    """Return user id -> name of the people whose names are shown. One query, none without reactions and pins.
 
     Names have no version, so they don't need to be read in the same statement.
     """
     wanted: set[int] = set()
     for message in messages:
+        if message.pinned:
+            wanted.add(message.pinned["by"])
         shown: dict[str, int] = {}
         for emoji, user_id in message.reacted:
             shown[emoji] = shown.get(emoji, 0) + 1

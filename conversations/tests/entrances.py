@@ -43,7 +43,8 @@ def _form(**changed: str) -> Any:
                 "name",
                 "topic",
                 "access",
-                *("posting", "adding", "inviting", "renaming", "mentioning_all", "slow_mode"),
+                *("posting", "adding", "inviting", "renaming", "mentioning_all", "pinning"),
+                "slow_mode",
             )
         }
         now["name"] = now["name"] or "Us"  # of direct messages, to get beyond the form

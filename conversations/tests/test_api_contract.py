@@ -136,7 +136,7 @@ def visit(who: str, described: Any, people: dict[str, Any], pair: Any, examples:
             assert statuses <= {400, 404}, (operation.label, statuses)
     assert_consistent(pair)
     # The endpoints were really reached, and closed to those without access.
-    assert len(answered) == 74
+    assert len(answered) == 77
     reading = answered["GET /api/conversations/{conversation}/messages/"]
     if who == "nobody":
         opened = {name for name, statuses in answered.items() if statuses != {401}}

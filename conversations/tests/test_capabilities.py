@@ -55,25 +55,25 @@ def test_a_part_has_a_fingerprint_only_if_it_was_given():
 def test_an_action_is_added_for_those_who_can_do_it(alice, bob):
     group = actions.create_conversation(alice, name="Garden", member_ids=[bob.pk])
     grant = Grant(permissions.ADMINS, permissions.GROUPS)
-    capabilities.register_action(Action("pin", "Pin messages", (grant,)))
+    capabilities.register_action(Action("poll", "Start polls", (grant,)))
     owner, member = [Membership.objects.get(conversation=group, user=who) for who in (alice, bob)]
-    assert "pin" in access.can(owner)
-    assert "pin" not in access.can(member)
+    assert "poll" in access.can(owner)
+    assert "poll" not in access.can(member)
     with raises_chat_error("not_allowed"):
-        access.require("pin", member)
-    assert "pin" in access.words_by_role(group)["admin"]
-    assert "pin" in queries.sidebar_row(alice, group.pk).can
-    assert "pin" not in queries.sidebar_row(bob, group.pk).can
+        access.require("poll", member)
+    assert "poll" in access.words_by_role(group)["admin"]
+    assert "poll" in queries.sidebar_row(alice, group.pk).can
+    assert "poll" not in queries.sidebar_row(bob, group.pk).can
 
 
 @pytest.mark.django_db
 def test_a_setting_restricts_an_action_to_admins(alice, bob):
     group = actions.create_conversation(alice, name="Garden", member_ids=[bob.pk])
     grant = Grant(permissions.MEMBERS, permissions.GROUPS)
-    capabilities.register_action(Action("pin", "Pin messages", (grant,), "inviting"))
-    assert "pin" not in queries.sidebar_row(bob, group.pk).can
+    capabilities.register_action(Action("poll", "Start polls", (grant,), "inviting"))
+    assert "poll" not in queries.sidebar_row(bob, group.pk).can
     actions.update_conversation(alice, group.pk, inviting="everyone")
-    assert "pin" in queries.sidebar_row(bob, group.pk).can
+    assert "poll" in queries.sidebar_row(bob, group.pk).can
 
 
 def test_two_actions_cannot_have_the_same_name():

@@ -133,7 +133,7 @@ def test_only_admins_post_in_an_announcement_channel(alice, ann, bob, group):
     actions.react(bob, message.pk, "👍")
     actions.edit_message(bob, message.pk, "Changed")
     membership = Membership.objects.select_related("conversation").get(conversation=group, user=bob)
-    assert access.can(membership) == ["mention-all", "react", "edit-own", "delete-own"]
+    assert access.can(membership) == ["mention-all", "react", "edit-own", "delete-own", "pin"]
     assert queries.sidebar_row(bob, group.pk).can == access.can(membership)
 
 
@@ -158,7 +158,7 @@ def test_setting_lets_members_do_what_admins_do(setting, change, alice, bob, car
         {"slow_mode": -1},
         {"slow_mode": 3601},
         {"slow_mode": "10"},
-        {"pinning": "admins"},
+        {"polling": "admins"},
         {"name": "New", "posting": "nobody"},
     ],
 )

@@ -974,7 +974,7 @@ def test_actions_page_offers_only_allowed_actions(browser, group, bobs_message, 
         return shown | ({"React"} if page.select(".emoji-grid") else set())
 
     reading = {"Mark unread", "Show in conversation"}
-    everybody = reading | {"React", "Reply"}
+    everybody = reading | {"React", "Reply", "Pin"}
     assert offered(bob, bobs_message) == everybody | {"Edit", "Delete"}
     assert offered(bob, of_alice) == everybody
     assert offered(alice, bobs_message) == everybody | {"Delete"}
@@ -1006,7 +1006,7 @@ def test_page_says_what_the_reader_may_do(browser, group, alice, bob):
         section = one(browser(user).get(url("conversation", group.pk)), "#conversation")
         return set(str(section["data-can"]).split())
 
-    everybody = {"send", "react", "reply", "mention-all", "edit-own", "delete-own"}
+    everybody = {"send", "react", "reply", "mention-all", "edit-own", "delete-own", "pin"}
     assert can(bob) == everybody
     in_archive = {"remove", "allow-to-join", "archive", "delete", "answer-requests"}
     assert can(alice) == everybody | in_archive | {

@@ -70,6 +70,7 @@ AUDIENCE_LABELS = {
     "inviting": _("Who can invite people"),
     "renaming": _("Who can change the name and the topic"),
     "mentioning_all": _("Who can notify everyone with @all"),
+    "pinning": _("Who can pin messages"),
 }
 SLOW_MODES = [
     (0, _("Off")),

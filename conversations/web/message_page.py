@@ -49,6 +49,7 @@ def actions_page(
         "message_row": found,
         "back": message_url(found),
         "reply_url": f"{conversation_url}?reply_to={found.pk}#composer",
+        "can": access.can(membership),
         "can_reply": access.allows("reply", membership),
         **{
             f"can_{action}": access.message_refusal(action, membership, found) is None

@@ -176,6 +176,7 @@ _BLANK = ConversationOut(
     inviting=Audience.EVERYONE,
     renaming=Audience.EVERYONE,
     mentioning_all=Audience.EVERYONE,
+    pinning=Audience.EVERYONE,
     slow_mode=0,
     can=[],
     other=None,

@@ -55,6 +55,7 @@ class Notice:
     created: str
     clock: str
     text: str
+    about: int | None = None  # the message that it links to
     summary: str = ""  # of a run of notices that begins with this one and is shown as one line
     is_folded: bool = False  # within such a run
 
@@ -113,6 +114,7 @@ class MessageRow:
     files: list[FileRow] = field(default_factory=list)
     has_files: bool = False
     is_gallery: bool = False  # several pictures, and nothing else
+    pin: str | None = None  # who pinned it, as a sentence
     receipt: ReadReceipt | None = None
 
 
@@ -134,6 +136,7 @@ BLANK_MESSAGE = MessageRow(
     is_edited=True,
     is_long=True,
     has_files=True,
+    pin="",
 )
 
 
@@ -251,6 +254,7 @@ def _notice(message: Message, at: datetime, time_format: str) -> Notice:
         created=wire.timestamp(message.created_at) or "",
         clock=clock_text(at, time_format),
         text=wire.notice_text(message),
+        about=(message.data or {}).get("message"),
     )
 
 
@@ -288,7 +292,14 @@ def _message_row(
         files=[file_row(each) for each in message.files or ()],
         has_files=bool(message.files),
         is_gallery=is_gallery(message.files or ()),
+        pin=_pin(message, reader.id) if alive and message.pinned else None,
     )
+
+
+def _pin(message: Message, user_id: int) -> str:
+    if message.pinned["by"] == user_id:
+        return _("Pinned by you")
+    return _("Pinned by %(name)s") % {"name": message.pinned_by}
 
 
 def _with_my_mentions(message: Message, user_id: int) -> str:

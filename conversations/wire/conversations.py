@@ -63,6 +63,7 @@ class ConversationOut(msgspec.Struct, frozen=True):
     inviting: Annotated[str, one_of(Audience, "Who can invite people.")]
     renaming: Annotated[str, one_of(Audience, "Who can change name and topic.")]
     mentioning_all: Annotated[str, one_of(Audience, "Who can mention everyone with @all.")]
+    pinning: Annotated[str, one_of(Audience, "Who can pin messages.")]
     slow_mode: Annotated[
         int,
         msgspec.Meta(description="Seconds between two messages of a member. 0: slow mode is off."),

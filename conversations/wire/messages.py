@@ -76,6 +76,13 @@ class AuthorOut(msgspec.Struct, frozen=True):
     name: str
 
 
+class PinOut(msgspec.Struct, frozen=True):
+    """Who pinned a message, and when."""
+
+    user: AuthorOut
+    at: Moment
+
+
 class MessageOut(msgspec.Struct, frozen=True):
     """A message, or a notice about something that happened in the conversation."""
 
@@ -121,6 +128,9 @@ class MessageOut(msgspec.Struct, frozen=True):
         msgspec.Meta(
             description="True if it mentions everyone else in the group. Left out otherwise."
         ),
+    ] = UNSET
+    pinned: Annotated[
+        PinOut | UnsetType, msgspec.Meta(description="Left out if it is not pinned.")
     ] = UNSET
 
 
@@ -194,8 +204,8 @@ def changes_to_wire(changes: Changes, *, size: int | None = None) -> ChangesOut:
 
 
 def message_to_wire(message: Message) -> MessageOut:
-    """Return a message. Load `author`, `reply_to.author`, `reacted` and `reactors` first, as read()
-    in queries/messages.py does, or each of them costs a query."""
+    """Return a message. Load `author`, `reply_to.author`, `reacted`, `reactors` and `pinned_by` first, as
+    read() in queries/messages.py does, or each of them costs a query."""
     ids = message.mentions or []
     mentions_all = EVERYONE in ids
     return MessageOut(
@@ -220,7 +230,12 @@ def message_to_wire(message: Message) -> MessageOut:
         else reaction_groups(message.reacted, message.reactors),
         files=message.files if message.files and not message.is_deleted else UNSET,
         mentions_all=mentions_all or UNSET,
+        pinned=_pin(message) if message.pinned and not message.is_deleted else UNSET,
     )
+
+
+def _pin(message: Message) -> PinOut:
+    return PinOut(AuthorOut(message.pinned["by"], message.pinned_by), message.pinned["at"])
 
 
 def _person(user: User | None) -> PersonOut | None:

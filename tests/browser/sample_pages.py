@@ -13,6 +13,7 @@ from accounts import actions as account_actions
 from accounts.models import User
 from conversations import actions
 from conversations.join_requests import actions as joining, links
+from conversations.pins import actions as pinning
 from conversations.search import rebuild
 alice, bob = (User.objects.get(email=f"{n}@example.org") for n in ("alice", "bob"))
 eve = User.objects.create_user("eve@example.org", name="Donaudampfschifffahrtselektrizitaetenbetriebswerk")
@@ -50,7 +51,8 @@ vault, asked_vault = (actions.create_conversation(bob, name=n) for n in ("Vault"
 joining.ask_to_join(alice, links.token_of(joining.make_link(bob, asked_vault.pk)), "Please")
 vault_token = links.token_of(joining.make_link(bob, vault.pk))
 direct = actions.open_direct(alice, bob.pk)
-actions.send_message(bob, direct.pk, key="sample-direct", body="Hello")
+pinned = actions.send_message(bob, direct.pk, key="sample-direct", body="Hello").message
+pinning.pin(bob, pinned.pk)
 list(rebuild.steps())  # the index of search, which the server would write a moment later
 print("ROOMS", room.pk, old.pk, direct.pk, asked.pk, market.pk, vault_token)
 """
@@ -74,6 +76,8 @@ PAGES = {
     "settings": "/c/{room}/settings/",
     "members": "/c/{room}/members/",
     "dates": "/c/{room}/dates/?to=x",
+    "pins": "/c/{direct}/pins/",
+    "no pins": "/c/{room}/pins/",
     "delete": "/c/{room}/delete/",
     "join": "/c/{market}/",
     "leave several": "/c/leave/",

@@ -149,16 +149,16 @@ def test_axe_finds_no_violations_if_settings_override_the_device(
 
 _READING = {"copy", "link", "unread"}
 _OFFERED = {
-    "owner": {*_READING, "react", "reply", "delete"},
-    "author": {*_READING, "react", "reply", "edit", "delete"},
-    "member": {*_READING, "react", "reply"},
+    "owner": {*_READING, "react", "reply", "pin", "delete"},
+    "author": {*_READING, "react", "reply", "edit", "pin", "delete"},
+    "member": {*_READING, "react", "reply", "pin"},
     "archived": _READING,
 }
 # On the page of actions. Reactions are above this list.
 _LISTED = {
-    "owner": ["Reply", "Mark unread", "Show in conversation", "Delete"],
-    "author": ["Reply", "Edit", "Mark unread", "Show in conversation", "Delete"],
-    "member": ["Reply", "Mark unread", "Show in conversation"],
+    "owner": ["Reply", "Mark unread", "Show in conversation", "Pin", "Delete"],
+    "author": ["Reply", "Edit", "Mark unread", "Show in conversation", "Pin", "Delete"],
+    "member": ["Reply", "Mark unread", "Show in conversation", "Pin"],
     "archived": ["Mark unread", "Show in conversation"],
 }
 

@@ -90,6 +90,8 @@ def test_live_messages_render_as_on_the_server(
     act(alice, "A reply", "react")
     alice.locator(".picker [data-emoji]").first.click()
     write(bob, "🎉")
+    act(bob, "One", "pin")
+    expect(bubble(alice, "One").locator(".message__pin")).to_have_text("Pinned by Bob")
     act(bob, "A reply", "edit")
     bob.locator(".editor textarea").fill("An edited reply")
     bob.locator(".editor textarea").press("Enter")

@@ -31,12 +31,15 @@ def message_of(given: dict[str, Any]) -> Message:
         data=given["notice"] and given["notice"]["data"],
         mentions=[EVERYONE] * given.get("mentions_all", False) + given["mentions"] or None,
         files=given.get("files"),
+        pinned=_pinned(given),
         reply_to=_quoted(given["reply_to"]),
         created_at=datetime.fromisoformat(given["created_at"]),
         edited_at=_moment(given["edited_at"]),
         deleted_at=_moment(given["deleted_at"]),
     )
     message.reacted, message.reactors = _reactions(given["reactions"])
+    if message.pinned:
+        message.pinned_by = given["pinned"]["user"]["name"]
     with translation.override("en"):
         assert msgspec.to_builtins(wire.message_to_wire(message)) == given
     return message
@@ -93,6 +96,11 @@ def _reactions(given: list[dict[str, Any]]) -> tuple[list[tuple[str, int]], dict
         reacted += [(group["emoji"], pk) for pk in [*group["users"], *others]]
         names |= dict(zip(group["users"], group["names"], strict=False))
     return reacted, names
+
+
+def _pinned(given: dict[str, Any]) -> dict[str, Any] | None:
+    pinned = given.get("pinned")
+    return pinned and {"by": pinned["user"]["id"], "at": pinned["at"]}
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -192,7 +192,8 @@ def sidebar_rows(given: dict[str, Any]) -> str:
     """The section and the whole row of a conversation as person 1 gets them. No one is online. `open`: its
     page is shown."""
     unshown: dict[str, Any] = {"posting": "everyone", "adding": "admins", "inviting": "admins"}
-    unshown |= {"renaming": "admins", "mentioning_all": "everyone", "slow_mode": 0, "can": []}
+    unshown |= {"renaming": "admins", "mentioning_all": "everyone", "pinning": "everyone"}
+    unshown |= {"slow_mode": 0, "can": []}
     conversation = msgspec.convert({**unshown, **given["conversation"]}, ConversationOut)
     url = f"/c/{conversation.id}/"
     item = sidebar.SidebarItem(

@@ -29,6 +29,7 @@ import { fitting, mentionIn } from "chatty/views/member_source.js";
 import { MessageView } from "chatty/views/message.js";
 import { arrange } from "chatty/views/notice_runs.js";
 import { wordsOf } from "chatty/views/permissions.js";
+import { showLink, showPin } from "chatty/views/pins.js";
 import { onlineSummary } from "chatty/views/presence.js";
 import { facesOf, receiptText } from "chatty/views/seen.js";
 import { SidebarList } from "chatty/views/sidebar_list.js";
@@ -245,6 +246,7 @@ const RULES = {
       updated: withViews(update(view, withViews(view.draw(beforeChanges(message))), message)),
       "updated from the server's": withViews(update(view, withViews(drawn), message)),
     };
+    for (const row of Object.values(found)) showPins(row, message, id);
     const wrong = Object.entries(found).filter(([, row]) => normalised(row) !== wanted);
     return wrong.length ? wrong.map(([name, row]) => ({ [name]: normalised(row), wanted })) : expected;
   },
@@ -392,12 +394,19 @@ function withViews(row) {
   return row;
 }
 
+function showPins(row, message, me) {
+  const mark = row.querySelector(".message__pin");
+  if (mark) showPin(mark, message, me);
+  if (message.notice?.data.message) showLink(row, message);
+}
+
 /** The message as it could have been before it was edited, reacted to and deleted. */
 function beforeChanges(message) {
   if (message.kind !== "text") return message;
   const words = { body: "Before", html: "<p>Before</p>", mentions: [], mentions_all: false };
   const files = message.files?.map((file) => ({ ...file, thumbnail: null, animated: !file.animated }));
-  return { ...message, ...words, ...(files && { files }), edited_at: null, deleted_at: null, reactions: [] };
+  const changes = { edited_at: null, deleted_at: null, reactions: [], pinned: undefined };
+  return { ...message, ...words, ...(files && { files }), ...changes };
 }
 
 function update(view, row, message) {

@@ -115,8 +115,9 @@ export class ConversationChat extends Emitter {
     if (answer?.id) this.#store.merge([answer]);
   }
 
-  async react(id, emoji, on) {
-    const path = `messages/${id}/reactions/${encodeURIComponent(emoji)}/`;
+  /** `what` is added to it, or removed: "pin", or a reaction as in the path. */
+  async toggle(id, what, on) {
+    const path = `messages/${id}/${what}/`;
     const answer = await (on ? this.#rest.put(path) : this.#rest.delete(path));
     if (answer?.id) this.#store.merge([answer]);
   }

@@ -9,6 +9,7 @@ const ACTION_OF_KEY = {
   "+": "react",
   c: "copy",
   l: "link",
+  p: "pin",
   u: "unread",
   Delete: "delete",
 };

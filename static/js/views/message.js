@@ -35,6 +35,7 @@ export class MessageView {
     element.id = `m${message.id}`;
     element.dataset.seq = message.seq;
     if (isText) this.#begin(element, message);
+    else if (message.notice.data.message) element.dataset.view += " pins";
     this.update(element, message);
     return element;
   }
@@ -69,7 +70,7 @@ export class MessageView {
     element.classList.toggle("message--emoji", isOnlyEmoji(entry.body));
     this.#showQuote(element, entry.reply_to && { id: entry.reply_to, ...entry.quote });
     showFiles(element, entry.files);
-    for (const name of ["message__fold", "message__edited", "message__tools", "reactions"])
+    for (const name of ["message__fold", "message__edited", "message__pin", "message__tools", "reactions"])
       part(element, name).remove();
     part(element, "message__main").append(makeElement("p", "message__status"));
     return element;
@@ -120,6 +121,7 @@ export class MessageView {
     this.#showQuote(element, message.reply_to);
     showFiles(element, message.files);
     optional(element, "message__edited", message.edited_at);
+    optional(element, "message__pin", message.pinned); // drawn by pins.js
     this.#showReactions(element, message);
   }
 
@@ -127,7 +129,7 @@ export class MessageView {
     const hadFocus = element.contains(document.activeElement);
     setText(part(element, "message__body"), t("message.deleted"));
     for (const each of element.querySelectorAll(
-      ".files, .quote, .message__fold, .message__edited, .message__tools, .message-menu, .reactions",
+      ".files, .quote, .message__fold, .message__edited, .message__pin, .message__tools, .message-menu, .reactions",
     )) {
       each.remove();
     }

@@ -1,4 +1,4 @@
-// Actions on messages without leaving the page: reply, react, edit, delete, copy; and retry, edit or
+// Actions on messages without leaving the page: reply, react, edit, delete, pin, copy; and retry, edit or
 // discard failed ones. All but copying also work on the page of a message, without this script.
 
 import { isLiveText } from "chatty/chat/live_text.js";
@@ -82,9 +82,7 @@ export class MessageActions {
   reactWith(number, row) {
     const emoji = templateData("quick-template").emoji.split(" ")[number - 1];
     if (!emoji || !this.#permissions.allows("react", row)) return false;
-    const chip = chipOf(row, emoji);
-    if (chip) this.#do("toggle", row, chip);
-    else this.#do("picked", row, { emoji });
+    this.#do("toggle", row, { value: emoji });
     return true;
   }
 
@@ -143,7 +141,7 @@ export class MessageActions {
     chip?.setAttribute("aria-busy", "true");
     try {
       this.#message.rememberReaction(id, emoji, on);
-      await this.#chat.react(id, emoji, on);
+      await this.#chat.toggle(id, `reactions/${encodeURIComponent(emoji)}`, on);
     } finally {
       chip?.removeAttribute("aria-busy");
     }
@@ -184,6 +182,11 @@ export class MessageActions {
 
   link(row) {
     return copy(new URL(`/m/${idOf(row)}/`, location.origin).href, "copied.link");
+  }
+
+  async pin(row) {
+    const { pin } = await view("pins", { isAwaited: true });
+    await pin(row, this.#chat);
   }
 
   async unread(row) {
@@ -230,7 +233,7 @@ export class MessageActions {
 }
 
 // The values of data-action, each with a method(row, pressed element).
-const ACTIONS = "reply react toggle picked edit delete unread copy link retry amend discard".split(" ");
+const ACTIONS = "reply react toggle picked edit delete pin unread copy link retry amend discard".split(" ");
 
 function chipOf(row, emoji) {
   return [...row.querySelectorAll(".chip")].find((chip) => chip.value === emoji);

@@ -254,8 +254,23 @@ class Pane {
   #follow() {
     this.#stopFollowing();
     const { conversation } = this.#page;
-    const onMessage = ({ message }) => message.notice && this.#refreshSoon(conversation.id);
-    this.#stopFollowing = conversation?.chat.on("message", onMessage) ?? (() => {});
+    if (!conversation) {
+      this.#stopFollowing = () => {};
+      return;
+    }
+    const { chat, id } = conversation;
+    const stops = [
+      chat.on("message", ({ message }) => message.notice && this.#refreshSoon(id)),
+      chat.store.on("change", ({ ids }) => ids.some((each) => this.#lists(each)) && this.#refreshSoon(id)),
+    ];
+    this.#stopFollowing = () => {
+      for (const stop of stops) stop();
+    };
+  }
+
+  /** Whether the page in the pane shows this message. */
+  #lists(id) {
+    return this.#place.querySelector(`[data-message="${id}"]`);
   }
 
   #refreshSoon(id) {

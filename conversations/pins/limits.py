@@ -1,0 +1,3 @@
+"""Limits of pinned messages."""
+
+PINS_MAX = 50  # of a conversation
