@@ -16,7 +16,8 @@ from proof.history import Change, Finding, History, Saying, Stay
 
 _MESSAGES = (
     "SELECT id, conversation_id, seq, version, kind, author_id, key, body, data, "
-    "deleted_at IS NOT NULL, files FROM conversations_message ORDER BY conversation_id, seq"
+    "deleted_at IS NOT NULL, files, pinned IS NOT NULL FROM conversations_message "
+    "ORDER BY conversation_id, seq"
 )
 _CONVERSATIONS = "SELECT id, last_seq, version FROM conversations_conversation"
 _MEMBERSHIPS = "SELECT conversation_id, user_id FROM conversations_membership"
@@ -52,6 +53,7 @@ class Row:
     data: dict[str, Any]
     deleted: bool
     files: tuple[str, ...] = ()  # their names
+    pinned: bool = False
 
     @property
     def excerpt(self) -> str:
@@ -114,11 +116,12 @@ def read_heads(connection: Any) -> tuple[dict[int, int], set[tuple[int, int]]]:
 
 
 def _row(*values: Any) -> Row:
-    pk, conversation, seq, version, kind, author, key, body, data, deleted, files = values
+    pk, conversation, seq, version, kind, author, key, body, data, deleted, files, pinned = values
     data = json.loads(data) if isinstance(data, str) else data or {}
     files = json.loads(files) if isinstance(files, str) else files or []
     names = tuple(file["name"] for file in files or ())
-    return Row(pk, conversation, seq, version, kind, author, key, body, data, bool(deleted), names)
+    about = (pk, conversation, seq, version, kind, author, key, body, data)
+    return Row(*about, deleted=bool(deleted), files=names, pinned=bool(pinned))
 
 
 def check(
@@ -212,8 +215,8 @@ def check_changes(history: History, truth: Truth) -> Iterator[Finding]:
     said = {saying.id: saying for saying in history.sayings if saying.outcome == "ok"}
     changes: dict[tuple[int, str, int], list[Change]] = defaultdict(list)
     for change in history.changes:
-        # Body and deletion belong to the message, a reaction to one user.
-        whose = 0 if change.what in ("body", "deleted") else change.user
+        # Body, deletion and pin belong to the message, a reaction to one user.
+        whose = 0 if change.what in ("body", "deleted", "pinned") else change.user
         changes[change.message, change.what, whose].append(change)
     for (message, what, user), made in changes.items():
         row = truth.by_id.get(message)
@@ -221,11 +224,15 @@ def check_changes(history: History, truth: Truth) -> Iterator[Finding]:
             yield Finding("lost", f"message {message} was changed, but is not stored")
             continue
         if row.deleted and what != "deleted":
-            continue  # deletion removes the body and the reactions
+            continue  # deletion removes the body, the reactions and the pin
         before: str | bool = said[message].body if what == "body" and message in said else False
         if what == "body" and not before:
             continue
-        stored: dict[str, str | bool] = {"body": row.body, "deleted": row.deleted}
+        stored: dict[str, str | bool] = {
+            "body": row.body,
+            "deleted": row.deleted,
+            "pinned": row.pinned,
+        }
         now = stored.get(what, (message, user, what) in truth.reactions)
         possible = possible_values(before, made)
         if now not in possible:

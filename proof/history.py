@@ -50,9 +50,9 @@ class Saying:
 
 @dataclass(eq=False)
 class Change:
-    """An edit, a deletion, or a change of a reaction, by REST.
+    """An edit, a deletion, a pin, or a change of a reaction, by REST.
 
-    `what`: "body", "deleted", or the emoji. `value`: the intended value.
+    `what`: "body", "deleted", "pinned", or the emoji. `value`: the intended value.
     """
 
     user: int

@@ -1,4 +1,4 @@
-"""The random actions of the clients: sending, editing, deleting, reacting, joining and leaving."""
+"""The random actions of the clients: sending, editing, deleting, reacting, pinning, joining and leaving."""
 
 from __future__ import annotations
 
@@ -83,6 +83,7 @@ class Workload:
             (12, self._edit),
             (5, self._delete),
             (12, self._react),
+            (4, self._pin),
             (3, self._hang_up),
             (4, self._peek),
             (4, self._trespass),
@@ -133,6 +134,14 @@ class Workload:
             message, emoji, on = rng.choice(texts[-30:]), rng.choice(self.emoji), rng.random() < 0.7
             change = Change(device.person.id, message, emoji, on)
             path = f"/api/messages/{message}/reactions/{quote(emoji)}/"
+            await self._change(device, change, "PUT" if on else "DELETE", path)
+
+    async def _pin(self, device: Device, rng: random.Random) -> None:
+        texts = self._texts(device, rng.choice(sorted(device.views)) if device.views else 0)
+        if texts:
+            message, on = rng.choice(texts[-30:]), rng.random() < 0.5
+            change = Change(device.person.id, message, "pinned", on)
+            path = f"/api/messages/{message}/pin/"
             await self._change(device, change, "PUT" if on else "DELETE", path)
 
     async def _change(self, device: Device, change: Change, method: str, path: str) -> None:
