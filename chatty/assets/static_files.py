@@ -156,10 +156,11 @@ _DECLARATIONS = re.compile(
 )
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-# In style sheets. Strings stay as they are.
+# In style sheets. Strings stay as they are, and so does the space of an empty value, as in `--dark: ;`, which
+# older browsers need.
 _STRING = re.compile(r"""("[^"\n]*"|'[^'\n]*')""")
 _SPACE = re.compile(r"\s+")
-_SPACE_AROUND = re.compile(r" ?([{};,]) ?|(?<=:) ")
+_SPACE_AROUND = re.compile(r"(?<!:) ?([{};,]) ?|(?<=:) (?!;)")
 
 # A module's name in an import.
 _SPECIFIER = re.compile(r'"chatty/(?P<module>[\w/]+\.js)"')

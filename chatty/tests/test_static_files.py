@@ -118,6 +118,8 @@ def test_style_sheets_keep_strings_and_the_spaces_that_mean_something():
     content: "a: b;  {c}" / "";
     font: 1px "Inter", 'X  y', serif;
     margin: calc(1px + 2px) !important;
+    --empty: ;
+    --two: 1px;
   }
   @media (width <= 43.75em) and (hover: none) {
     p { color: red; }
@@ -127,7 +129,7 @@ def test_style_sheets_keep_strings_and_the_spaces_that_mean_something():
     assert static_files._minify_styles(source) == (
         '@layer components{.row :is(.a,.b):not([title="x, y; z"]) > i::before'
         '{content:"a: b;  {c}" / "";font:1px "Inter",\'X  y\',serif;'
-        "margin:calc(1px + 2px) !important}"
+        "margin:calc(1px + 2px) !important;--empty: ;--two:1px}"
         "@media (width <= 43.75em) and (hover:none){p{color:red}}}"
     )
 
