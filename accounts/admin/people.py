@@ -37,7 +37,7 @@ from accounts.models import NAME_MAX, SignIn, User
 from accounts.signals import announce_profile
 from chatty.common.admin_filters import OwnFiltersOnly
 from chatty.common.errors import ChatError
-from chatty.common.folded_names import contains, words_of
+from chatty.common.folded_names import contains, each_word
 from chatty.common.text import clean_line
 
 
@@ -178,9 +178,11 @@ class PersonAdmin(OwnFiltersOnly, DjangoUserAdmin):
         self, request: HttpRequest, queryset: QuerySet[User], search_term: str
     ) -> tuple[QuerySet[User], bool]:
         """Find names in any case, with or without accents."""
-        for word in words_of(search_term):
-            queryset = queryset.filter(contains(word) | Q(email__icontains=word))
-        return queryset, False
+
+        def is_called(word: str) -> Q:
+            return contains(word) | Q(email__icontains=word)
+
+        return queryset.filter(each_word(search_term, is_called)), False
 
     @admin.display(description=_("password"))
     def password_page(self, person: User) -> SafeString:

@@ -7,6 +7,8 @@ second time as fold_loosely() returns it, and searches compare that.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db import models
@@ -58,25 +60,39 @@ class Folded(models.Model):
 
 def contains(word: str, field: str = "name") -> Q:
     """Return the condition that a text contains a word. `field`: can be a lookup, such as "user__name"."""
-    # No text contains NUL, and PostgreSQL raises an error for it.
-    word = word.replace("\0", "")
     start, _, name = field.rpartition("__")
     column = f"{start}__folded_{name}" if start else f"folded_{name}"
     former = Q(**{column: "", f"{field}__icontains": word})
     return Q(**{f"{column}__contains": fold_loosely(word)}) | former
 
 
-def words_of(text: str) -> list[str]:
-    """Return the first words of what was typed, without NUL, which no text contains."""
-    return list(dict.fromkeys(text.replace("\0", "").split()))[:_WORDS_MAX]
-
-
-def contains_all(text: str, field: str = "name") -> Q:
-    """Return the condition that a text contains the first words of `text`."""
+def each_word(text: str, condition: Callable[[str], Q]) -> Q:
+    """Return the condition that `condition(word)` is true of each of the first words of `text`."""
     found = Q()
     for word in words_of(text):
-        found &= contains(word, field)
+        found &= condition(word)
     return found
+
+
+def contains_all(text: str, *fields: str) -> Q:
+    """Return the condition that one of the fields contains each of the first words of `text`: not always the
+    same one. Without `fields`, the name."""
+
+    def is_in(word: str) -> Q:
+        return reduce(or_, (contains(word, field) for field in fields or ("name",)))
+
+    return each_word(text, is_in)
+
+
+def holds_all(folded: str, text: str) -> bool:
+    """Whether a folded text that has been read contains each of the first words of `text`."""
+    return all(fold_loosely(word) in folded for word in words_of(text))
+
+
+def words_of(text: str) -> list[str]:
+    """Return the first words of what was typed, each once."""
+    # No text contains NUL, and PostgreSQL raises an error for it.
+    return list(dict.fromkeys(text.replace("\0", "").split()))[:_WORDS_MAX]
 
 
 def fill_folded(

@@ -5,23 +5,22 @@ Import queries from this package, not from its modules.
 
 from conversations.queries.conversation_list import (
     SPOKEN_IN,
-    other_of,
-    other_person,
     sidebar,
     sidebar_and_closed_accounts,
     sidebar_and_versions,
     sidebar_row,
-    title,
 )
 from conversations.queries.directory import (
     browse,
     can_be_welcome,
+    counted,
     forget_seen_last,
     forget_welcome,
     kept_people_seen_last,
     kept_welcome,
     open_group,
     people,
+    public_called,
     shared_groups,
     suggested_welcome,
     welcome,
@@ -56,6 +55,7 @@ from conversations.queries.staff import (
     title_for_staff,
     titles_for_staff,
 )
+from conversations.queries.titles import other_of, other_person, title, titles_of_unnamed
 from conversations.queries.versions import changed_clocks, changed_versions, clocks, epoch
 
 __all__ = [
@@ -69,6 +69,7 @@ __all__ = [
     "changed_versions",
     "changes_since",
     "clocks",
+    "counted",
     "epoch",
     "find_mentions",
     "first_since",
@@ -90,6 +91,7 @@ __all__ = [
     "other_person",
     "people",
     "presence_peers",
+    "public_called",
     "read_by_ids",
     "read_marks_of",
     "removals",
@@ -104,6 +106,7 @@ __all__ = [
     "title",
     "title_for_staff",
     "titles_for_staff",
+    "titles_of_unnamed",
     "welcome",
     "welcome_choices",
     "with_details",

@@ -10,7 +10,6 @@ notes to yourself), else None.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -20,16 +19,15 @@ import msgspec
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from accounts.models import User
-from accounts.wire import PersonOut, person_to_wire, status_to_wire
-from chatty.common.folded_names import contains, words_of
-from chatty.common.rows import columns_of, instance_maker
+from accounts.wire import person_to_wire, status_to_wire
+from chatty.common.folded_names import contains, each_word
 from chatty.statements import fetch_rows, in_ids, list_ids
 from conversations import limits, markdown, notices, permissions
 from conversations.models import Conversation, Membership, Message
 from conversations.queries.memberships import memberships_of
+from conversations.queries.titles import NAMES_IN_TITLE, names_as_title, other_people
 from conversations.wire import (
     AuthorOut,
     ConversationOut,
@@ -90,10 +88,12 @@ def _find_by_name(user: User, text: str) -> list[int]:
     others = Membership.objects.filter(conversation_id=OuterRef("pk")).exclude(
         ~Q(conversation__direct_key=f"{user.pk}-{user.pk}"), user=user
     )
-    for word in words_of(text):
+
+    def is_called(word: str) -> Q:
         people = others.filter(contains(word, "user__name"))
-        found = found.filter(contains(word) & ~Q(name="") | Q(Exists(people), name=""))
-    return list(found.values_list("pk", flat=True))
+        return contains(word) & ~Q(name="") | Q(Exists(people), name="")
+
+    return list(found.filter(each_word(text, is_called)).values_list("pk", flat=True))
 
 
 def sidebar_row(
@@ -144,11 +144,9 @@ _UNREAD = """
     WHERE x.conversation_id = m.conversation_id
       AND x.seq > m.last_read_seq AND x.seq <= m.last_read_seq + %(window)s
       AND (x.author_id IS NULL OR x.author_id <> m.user_id)"""
-# Who a group without a name is titled by: the same people as in title().
-_NAMES_IN_TITLE = 20
 _OTHERS = f"""SELECT u.name FROM conversations_membership o JOIN accounts_user u ON u.id = o.user_id
     WHERE o.conversation_id = c.id AND o.user_id <> m.user_id
-    ORDER BY u.name, u.id LIMIT {_NAMES_IN_TITLE}"""  # noqa: S608 - a number of ours
+    ORDER BY u.name, u.id LIMIT {NAMES_IN_TITLE}"""  # noqa: S608 - a number of ours
 _SIDEBAR = f"""SELECT c.id, c.kind, c.access, c.name, c.topic, c.version, c.last_seq, c.last_text_at,
        c.archived_at, c.posting, c.adding, c.inviting, c.renaming, c.mentioning_all, c.pinning,
        c.slow_mode, c.created_by_id, c.direct_key, m.last_read_seq, m.role, m.level, m.favourite,
@@ -276,7 +274,7 @@ def _as_rows(user: User, found: list[_Membership]) -> list[ConversationOut]:
 
 
 def _others_in(user: User, found: list[_Membership]) -> dict[int, User]:
-    return _others(user, {m.id: m.direct_key for m in found if m.direct_key})
+    return other_people(user, {m.id: m.direct_key for m in found if m.direct_key})
 
 
 def _as_row(found: _Membership, other: User | None) -> ConversationOut:
@@ -323,11 +321,6 @@ def _title_of(found: _Membership, other: User | None) -> str:
     return found.name or names_as_title(sorted(found.names.split("\x1f")) if found.names else [])
 
 
-def names_as_title(names: Sequence[str]) -> str:
-    """Return the title of a group without a name: the names of the other members."""
-    return ", ".join(names) or _("Only you")
-
-
 def _last_message(found: _Membership) -> LastMessageOut | None:
     if found.seq is None:
         return None
@@ -356,45 +349,3 @@ def _last_message(found: _Membership) -> LastMessageOut | None:
 def _aware(at: datetime) -> datetime:
     """SQLite returns UTC without a time zone."""
     return at.replace(tzinfo=UTC) if timezone.is_naive(at) else at
-
-
-def _others(user: User, direct_keys: Mapping[int, str]) -> dict[int, User]:
-    """Return conversation id -> the other person; for notes to yourself, the user."""
-    other_id = {pk: other_of(key, user.pk) for pk, key in direct_keys.items()}
-    wanted = {pk for pk in other_id.values() if pk != user.pk}
-    people: dict[int, User] = {}
-    if wanted:
-        columns = columns_of(User, "u")
-        rows = fetch_rows(
-            f"SELECT {columns} FROM accounts_user u WHERE u.id {in_ids()}",  # noqa: S608
-            [list_ids(wanted)],
-        )
-        people = {person.pk: person for person in map(instance_maker(User), rows)}
-    return {conversation: people.get(pk, user) for conversation, pk in other_id.items()}
-
-
-def other_of(direct_key: str, user_id: int) -> int:
-    """Return the id of the other person in a direct message (the user's own, for notes to yourself)."""
-    low, high = (int(part) for part in direct_key.split("-"))
-    return high if low == user_id else low
-
-
-def other_person(conversation: Conversation, user: User) -> PersonOut | None:
-    """Return the other person in a direct message (the user, for notes to yourself), None for a group.
-    One query for a direct message."""
-    if not conversation.direct_key:
-        return None
-    others = _others(user, {conversation.pk: conversation.direct_key})
-    return person_to_wire(others[conversation.pk])
-
-
-def title(conversation: Conversation, user: User) -> str:
-    """Return the title of a conversation for this member. One query, unless it has a name."""
-    if conversation.name:
-        return conversation.name
-    other = other_person(conversation, user)
-    if other:
-        return other.name
-    others = Membership.objects.filter(conversation=conversation).exclude(user=user)
-    names = others.order_by("user__name", "user_id").values_list("user__name", flat=True)
-    return names_as_title(sorted(names[:_NAMES_IN_TITLE]))

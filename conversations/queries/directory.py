@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.db import transaction
@@ -12,7 +13,7 @@ from django.dispatch import receiver
 
 from accounts import queries as account_queries
 from accounts.models import User
-from chatty.common.folded_names import contains, words_of
+from chatty.common.folded_names import contains_all
 from chatty.common.kept import Kept
 from chatty.common.text import fold_loosely
 from conversations.models import Conversation, Instance, Membership, Removal
@@ -85,13 +86,26 @@ def browse(
 
     `after`: (name, id) of the last conversation on the previous page.
     """
-    found = _open_groups(user).filter(archived_at=None)
-    for word in words_of(text):
-        found = found.filter(contains(word) | contains(word, "topic"))
+    found = _open_groups(user).filter(contains_all(text, "name", "topic"), archived_at=None)
     if after is not None:
         name, pk = after
         found = found.filter(Q(name__gt=name) | Q(name=name, pk__gt=pk))
     return list(found.order_by("name", "pk")[:limit])
+
+
+def public_called(user: User, text: str, *, limit: int) -> list[int]:
+    """Return the ids of public conversations whose name contains each word and that the user can join, latest
+    message first. One query."""
+    mine = Membership.objects.filter(conversation_id=OuterRef("pk"), user_id=user.pk)
+    removed = Removal.objects.filter(conversation_id=OuterRef("pk"), user_id=user.pk)
+    found = _public().filter(contains_all(text), ~Exists(mine), ~Exists(removed), archived_at=None)
+    return list(found.order_by("-last_text_at", "-pk").values_list("pk", flat=True)[:limit])
+
+
+def counted(conversation_ids: Collection[int]) -> list[Conversation]:
+    """Return these conversations, annotated with `members_count`. One query. Access isn't checked."""
+    found = Conversation.objects.filter(pk__in=conversation_ids, deleted_at=None)
+    return list(found.annotate(members_count=_members_count()))
 
 
 def shared_groups(user: User, other: User) -> list[Conversation]:
@@ -110,20 +124,22 @@ def open_group(user: User, conversation_id: int) -> Conversation | None:
 
 
 def _open_groups(user: User) -> QuerySet[Any]:
-    members_count = (
+    mine = Membership.objects.filter(conversation_id=OuterRef("pk"), user_id=user.pk)
+    removed = Removal.objects.filter(conversation_id=OuterRef("pk"), user_id=user.pk)
+    return _public().annotate(
+        members_count=_members_count(), joined=Exists(mine), removed=Exists(removed)
+    )
+
+
+def _members_count() -> Coalesce:
+    counts = (
         Membership.objects.filter(conversation_id=OuterRef("pk"))
         .order_by()
         .values("conversation_id")
         .annotate(number=Count("*"))
         .values("number")
     )
-    mine = Membership.objects.filter(conversation_id=OuterRef("pk"), user_id=user.pk)
-    removed = Removal.objects.filter(conversation_id=OuterRef("pk"), user_id=user.pk)
-    return _public().annotate(
-        members_count=Coalesce(Subquery(members_count), Value(0)),
-        joined=Exists(mine),
-        removed=Exists(removed),
-    )
+    return Coalesce(Subquery(counts), Value(0))
 
 
 def _public() -> QuerySet[Conversation]:
