@@ -41,7 +41,7 @@ _UNSEEN = re.compile(
 
 
 # For a character class: letters of Chinese, Japanese and Korean, which have no spaces between words. The same
-# as in lib/match.js.
+# as in lib/match.js: both pass tests/golden/word_characters.json.
 CJK = (
     "\u2e80-\u2fdf\u3005-\u3007\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff"
     "\u3105-\u312f\u3131-\u318e\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
@@ -63,6 +63,8 @@ def fold_loosely(text: str) -> str:
 
     Must match `folded` in lib/match.js.
     """
+    if text.isascii():
+        return text.lower().strip()
     plain = "".join(
         each
         for each in unicodedata.normalize("NFKD", text)

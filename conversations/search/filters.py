@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from itertools import chain
-from typing import NamedTuple
 
 import msgspec
 from django.db.models.functions import Substr
@@ -16,10 +15,9 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from chatty.common.errors import ChatError, Sentence
-from chatty.statements import fetch_rows, in_ids, list_ids
-from conversations import queries
-from conversations.models import Conversation
+from chatty.common.numbers import NUMBER_MAX
 from conversations.search.grams import fold
+from conversations.search.mine import Mine
 from conversations.search.query_text import ParsedQuery
 
 _ECHO_MAX = 80  # code points of an unknown name in an error
@@ -40,75 +38,35 @@ class Scope(msgspec.Struct, frozen=True):
     until: datetime | None
 
 
-def resolve(user: User, query: ParsedQuery) -> Scope:
-    """Return where to search. Days are days in the user's time zone. At most three queries, whatever the
-    number of names.
+def resolve(user: User, query: ParsedQuery, mine: Mine | None = None) -> Scope:
+    """Return where to search. Days are days in the user's time zone. At most five queries, whatever the
+    number of names, and one less with `mine`.
 
     Raises ChatError("invalid", fields q) for a name that no conversation of the user, or no one, has.
     """
-    mine = _conversations_of(user)
-    conversations = list(mine)
+    mine = mine or Mine(user)
+    conversations = list(mine.rows)
     if query.conversations:
-        conversations = _named_conversations(user, mine, query.conversations)
+        conversations = _named_conversations(mine, query.conversations)
     authors: list[int] | None = None
     if query.authors:
         authors = _named_people(user, query.authors)
     since = None if query.after is None else _midnight(user, query.after + timedelta(days=1))
     until = None if query.before is None else _midnight(user, query.before)
-    entries = sum(mine[pk].last_seq for pk in conversations)
+    entries = sum(mine.rows[pk].last_seq for pk in conversations)
     return Scope(conversations, entries, bool(query.conversations), authors, since, until)
 
 
-def titles(user: User, conversation_ids: Iterable[int]) -> dict[int, str]:
-    """Return id -> title of conversations, as this member sees it. At most two queries."""
-    wanted = set(conversation_ids)
-    fields = ("pk", "name", "direct_key", "last_seq")
-    rows = Conversation.objects.filter(pk__in=wanted).values_list(*fields)
-    return _titles(user, {pk: _Row(*row) for pk, *row in rows})
-
-
-class _Row(NamedTuple):
-    """Of a conversation."""
-
-    name: str
-    direct_key: str | None
-    last_seq: int
-
-
-_Rows = dict[int, _Row]  # by id
-
-
-def _conversations_of(user: User) -> _Rows:
-    return {pk: _Row(*row) for pk, *row in fetch_rows(_CONVERSATIONS, [user.pk, user.pk])}
-
-
-# Without direct messages that are not yet in the sidebar: someone has opened them, but not written.
-_CONVERSATIONS = f"""SELECT c.id, c.name, c.direct_key, c.last_seq FROM conversations_membership m
-    JOIN conversations_conversation c ON c.id = m.conversation_id
-    WHERE m.user_id = %s AND c.deleted_at IS NULL
-    AND {queries.SPOKEN_IN}"""  # noqa: S608 - our own condition
-
-
-def _titles(user: User, rows: _Rows) -> dict[int, str]:
-    keys = {pk: row.direct_key for pk, row in rows.items() if row.direct_key}
-    other = {pk: queries.other_of(key, user.pk) for pk, key in keys.items()}
-    names: dict[int, str] = {}
-    if other:
-        people = f"SELECT id, name FROM accounts_user WHERE id {in_ids()}"  # noqa: S608
-        names = dict(fetch_rows(people, [list_ids(set(other.values()))]))
-    return {pk: names.get(other[pk], "") if pk in other else row.name for pk, row in rows.items()}
-
-
-def _named_conversations(user: User, mine: _Rows, names: Iterable[str]) -> list[int]:
+def _named_conversations(mine: Mine, names: Iterable[str]) -> list[int]:
     by_name: dict[str, list[int]] = {}
-    for pk, title in _titles(user, mine).items():
+    for pk, title in mine.titles.items():
         by_name.setdefault(fold(title), []).append(pk)
     found: list[int] = []
     for name in names:
         number = name.removeprefix("#")
         ids = by_name.get(fold(name)) or by_name.get(fold(number)) or []
         if not ids and number.isascii() and number.isdigit():
-            ids = [pk for pk in mine if str(pk) == number]
+            ids = [pk for pk in mine.rows if str(pk) == number]
         if not ids:
             sentence = _("None of your conversations is called “{name}”.")
             raise _invalid(format_lazy(sentence, name=name[:_ECHO_MAX]))
@@ -119,6 +77,7 @@ def _named_conversations(user: User, mine: _Rows, names: Iterable[str]) -> list[
 def _named_people(user: User, names: Sequence[str]) -> list[int]:
     folded = [fold(name) for name in names]
     people = _people_beginning_with({each[0] for each in folded if each and each != "me"})
+    numbered = _people_with_numbers(folded)
     found: list[int] = []
     for name, wanted in zip(names, folded, strict=True):
         if wanted == "me":
@@ -126,11 +85,19 @@ def _named_people(user: User, names: Sequence[str]) -> list[int]:
             continue
         whole = [pk for pk, full in people if full == wanted]
         ids = whole or [pk for pk, full in people if full.partition(" ")[0] == wanted]
+        ids = ids or [pk for pk in numbered if str(pk) == wanted]
         if not ids:
             sentence = _("No one here is called “{name}”.")
             raise _invalid(format_lazy(sentence, name=name[:_ECHO_MAX]))
         found += ids
     return list(dict.fromkeys(found))
+
+
+def _people_with_numbers(names: Iterable[str]) -> list[int]:
+    """Return those of the names that are ids of people."""
+    wanted = {int(each) for each in names if each.isascii() and each.isdigit()}
+    ids = [each for each in wanted if each <= NUMBER_MAX]
+    return list(User.objects.filter(pk__in=ids).values_list("pk", flat=True)) if ids else []
 
 
 def _people_beginning_with(letters: Collection[str]) -> list[tuple[int, str]]:

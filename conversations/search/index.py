@@ -113,11 +113,13 @@ def _hashes_of_blocks(key: GramKey, number: int, sizes: tuple[int, ...]) -> list
 
 def kinds_of(files: Any) -> set[str]:
     """Return the kinds of the files of a message, and "file" if there are any. `files`: its column."""
-    return {"file", *(each["kind"] for each in _files(files))} if files else set()
+    return {"file", *(each["kind"] for each in files_of(files))} if files else set()
 
 
-def _files(column: Any) -> list[dict[str, Any]]:
-    # SQLite has no type for JSON.
+def files_of(column: Any) -> list[dict[str, Any]]:
+    """Return the files of a message, as in its column. SQLite has no type for JSON."""
+    if not column:
+        return []
     found: list[dict[str, Any]] = json.loads(column) if isinstance(column, str) else column
     return found
 
@@ -132,5 +134,5 @@ def text_of(body: str, excerpt: str | None, renderer: int | None, files: Any) ->
     text = render(Content(body)).text
     if not files:
         return text
-    parts = text_of_parts({"files": _files(files)}.get)
+    parts = text_of_parts({"files": files_of(files)}.get)
     return f"{text}\n{parts}"

@@ -23,12 +23,14 @@ class ExcerptPart(msgspec.Struct, frozen=True):
 
 
 class Matcher:
-    """Finds messages that have all of some folded terms."""
+    """Finds messages that have all of some folded terms. `anywhere`: also short ones within words, as in
+    names."""
 
-    def __init__(self, terms: Sequence[str]) -> None:
+    def __init__(self, terms: Sequence[str], *, anywhere: bool = False) -> None:
+        short = [] if anywhere else [each for each in terms if is_short(each)]
         # The longest first: it fails soonest.
-        self._long = sorted((each for each in terms if not is_short(each)), key=len, reverse=True)
-        self._short = [short_term(each) for each in terms if is_short(each)]
+        self._long = sorted((each for each in terms if each not in short), key=len, reverse=True)
+        self._short = [short_term(each) for each in short]
         patterns = [*map(re.escape, self._long), *[each.pattern for each in self._short]]
         self._any = re.compile("|".join(patterns)) if patterns else None
 

@@ -8,11 +8,12 @@ read it is checked again: what the index has may be old.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import msgspec
 from django.db import connection
 from django.db.models import Max
 from django.utils import timezone
@@ -32,11 +33,13 @@ from conversations.search.index import (
     MENTION,
     TEXT_COLUMNS,
     TIME,
+    files_of,
     kinds_of,
     text_of,
 )
 from conversations.search.keys import GramKey, keys_in_use
 from conversations.search.matching import ExcerptPart, Matcher
+from conversations.search.mine import Mine
 from conversations.search.query_text import ParsedQuery
 from conversations.search.storage import Condition, Window, storage
 from conversations.search.time_limit import time_limit
@@ -51,6 +54,7 @@ _READ_ALL_MAX = 1_000
 # Conversations whose grams a condition lists. For more, each candidate is looked up in their members.
 _LISTED_MAX = 200
 _SECONDS = 1.0  # a search ends after this time, and can be continued
+_FILES_SECONDS = 0.02  # for looking for names of files
 _FIRST_YEAR = 2000  # no message is older
 
 
@@ -61,27 +65,48 @@ class SearchResult:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file whose name has all terms. `file`: as in the column `files` of its message."""
+
+    message: Message
+    file: Mapping[str, Any]
+    name: list[ExcerptPart]
+
+
+@dataclass(frozen=True, slots=True)
 class SearchPage:
     """Results, latest first. `older`: to continue with messages before this id; None if that was all. There
     can be fewer results than asked for, even none, and still older messages to search."""
 
     results: list[SearchResult]
     older: int | None
+    files: list[FoundFile] = field(default_factory=list)
 
 
 def search(
-    user: User, query: ParsedQuery, *, before: int | None = None, limit: int = PAGE_SIZE
+    user: User,
+    query: ParsedQuery,
+    *,
+    before: int | None = None,
+    limit: int = PAGE_SIZE,
+    files: int = 0,
+    mine: Mine | None = None,
 ) -> SearchPage:
     """Return messages that the user can read, latest first. The number of queries is limited.
 
-    `before`: only messages with lower ids. Raises ChatError: invalid for an unknown name, slow_down, and busy
-    if the database needs too long.
+    `before`: only messages with lower ids. `files`: how many files to find by their names, among the latest
+    messages. `mine`: if it was read before. Raises ChatError: invalid for an unknown name, slow_down, and
+    busy if the database needs too long.
     """
     limiter.check("search", str(user.pk))
-    scope = resolve(user, query)
+    scope = resolve(user, query, mine)
     with time_limit():
         found = _Search(user, query, scope).find(before, limit)
-        return _readable(user, query, scope, found)
+        named: list[tuple[int, str]] = []
+        if files and query.terms:
+            with_files = msgspec.structs.replace(query, has=(*query.has, "file"))
+            named = _Search(user, with_files, scope).find_files(files)
+        return _readable(user, query, scope, found, named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +142,21 @@ class _Search:
             if reached > 1 and time.monotonic() > ends_at:
                 return _Found(ids, reached)
         return _Found(ids, None)
+
+    def find_files(self, limit: int) -> list[tuple[int, str]]:
+        """Return files whose names match: ids of their messages, latest first, and their own. It ends early:
+        the words can be common, and names with them rare."""
+        ends_at = time.monotonic() + _FILES_SECONDS
+        found: list[tuple[int, str]] = []
+        if not self._keys or not self._scope.conversations or [] in self._one_of:
+            return found
+        for chunk, _reached in self._chunks(None):
+            for message_id, *text in self._read(chunk):
+                names = {each["id"]: each["name"] for each in files_of(text[-1])}
+                found += [(message_id, pk) for pk in names if self._matcher.matches(names[pk])]
+            if len(found) >= limit or time.monotonic() > ends_at:
+                break
+        return found[:limit]
 
     def _chunks(self, before: int | None) -> Iterator[tuple[list[int], int]]:
         """Yield ids of candidates, latest first, each time with the id from which on all have been found."""
@@ -269,22 +309,34 @@ _IS_SINCE = """SELECT id, created_at >= %s FROM conversations_message
     WHERE id >= %s AND id < %s ORDER BY id LIMIT 1"""
 
 
-def _readable(user: User, query: ParsedQuery, scope: Scope, found: _Found) -> SearchPage:
+def _readable(
+    user: User, query: ParsedQuery, scope: Scope, found: _Found, named: list[tuple[int, str]]
+) -> SearchPage:
     """Read the messages, compare them again, and check at last which the user can still read."""
-    if not found.ids:
+    if not found.ids and not named:
         return SearchPage([], found.older)
     matcher = Matcher(query.terms)
-    messages = {message.pk: message for message in queries.read_by_ids(found.ids)}
+    ids = {*found.ids, *(message_id for message_id, _file_id in named)}
+    messages = {message.pk: message for message in queries.read_by_ids(list(ids))}
     allowed = access.readable(user, {message.conversation_id for message in messages.values()})
+    readable = {
+        pk: message
+        for pk, message in messages.items()
+        if message.conversation_id in allowed and _matches(message, user, query, scope)
+    }
     results = []
-    for pk in found.ids:
-        message = messages.get(pk)
-        if message is None or message.conversation_id not in allowed:
-            continue
+    for message in [readable[pk] for pk in found.ids if pk in readable]:
         text = text_of(message.body, message.excerpt, message.renderer, message.files)
-        if _matches(message, user, query, scope) and matcher.matches(text):
+        if matcher.matches(text):
             results.append(SearchResult(message, matcher.excerpt(text)))
-    return SearchPage(results, found.older)
+    files = [
+        FoundFile(readable[pk], file, matcher.excerpt(file["name"]))
+        for pk, file_id in named
+        if pk in readable
+        for file in files_of(readable[pk].files)
+        if file["id"] == file_id and matcher.matches(file["name"])
+    ]
+    return SearchPage(results, found.older, files)
 
 
 def _matches(message: Message, user: User, query: ParsedQuery, scope: Scope) -> bool:

@@ -10,7 +10,7 @@ Every word and phrase must be in a message. Only the names of these filters are 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date
 
 import msgspec
@@ -35,14 +35,48 @@ _PART = re.compile(
 )
 
 
-def toggled(text: str, filter_text: str) -> tuple[bool, str]:
-    """Return whether a query has this filter, such as "has:image", and the query without or with it."""
-    parts = [each[0] for each in _PART.finditer(text)]
-    others = [each for each in parts if each.lower() != filter_text]
-    is_on = len(others) < len(parts)
-    if is_on:
-        return True, " ".join(others)
-    return False, f"{text} {filter_text}".strip()
+def filters_in(text: str) -> list[tuple[str, str]]:
+    """Return the filters of a query as they were typed: (name, value)."""
+    return [(name, value) for name, value, _text in _parts_of(text) if name and value]
+
+
+def toggled(
+    text: str, name: str, value: str, *, instead_of: Collection[str] = ()
+) -> tuple[bool, str]:
+    """Return whether a query has a filter, and the query without or with it. `instead_of`: filters that go
+    when it is added."""
+    parts = _parts_of(text)
+    wanted = (name, fold(value))
+    others = [each for each in parts if (each[0], fold(each[1])) != wanted]
+    if len(others) < len(parts):
+        return True, " ".join(each for _name, _value, each in others)
+    kept = text
+    if any(each[0] in instead_of for each in parts):
+        kept = " ".join(each for other, _value, each in parts if other not in instead_of)
+    return False, f"{kept} {_written(name, value)}".strip()
+
+
+def _parts_of(text: str) -> list[tuple[str, str, str]]:
+    """Return the name, the value and the text of each part of a query. A word or phrase has no name."""
+    parts = []
+    for part in _PART.finditer(text):
+        name, value = (part["filter"] or "").lower(), part["word"] or part["phrase"] or ""
+        if name in _SIGNS:
+            value = value.strip().removeprefix(_SIGNS[name])
+        parts.append((name, value, part[0]))
+    return parts
+
+
+_SIGNS = {"from": "@", "in": "#"}  # that names can begin with
+
+
+def _written(name: str, value: str) -> str:
+    # A name can have spaces.
+    is_name = name in _SIGNS and not _IS_PLAIN.fullmatch(value)
+    return f'{name}:"{value}"' if is_name else f"{name}:{value}"
+
+
+_IS_PLAIN = re.compile("me|[0-9]+")
 
 
 class ParsedQuery(msgspec.Struct, frozen=True):

@@ -65,6 +65,7 @@ PAGES = {
     "search": "/search/",
     "search found": "/search/?q=a",
     "search not found": "/search/?q=zzz",
+    "search menu": "/search/?q=harb&menu=from&find=a",
     "new": "/c/new/",
     "somebody": "/c/direct/",
     "invite": "/invitations/?conversation={room}",

@@ -7,9 +7,11 @@ import re
 import pytest
 from django.test import Client
 
+from conversations import actions
 from conversations.models import Conversation
 from conversations.search import queries
 from conversations.search.tests.conftest import index_all
+from conversations.search.web.menus import SHOWN
 from conversations.tests.helpers import say
 from tests.html import one, parse, values, words
 
@@ -57,8 +59,6 @@ def test_excerpt_is_cut_around_the_hit(alice, pair):
 
 
 def test_direct_messages_are_named_after_the_other_person(alice, bob):
-    from conversations import actions
-
     direct = actions.open_direct(alice, bob.pk)
     say(alice, direct, "Just for you")
     index_all()
@@ -137,39 +137,104 @@ def test_every_page_links_to_search(alice):
     assert one(page_of(alice), '.sidebar__find a[href="/search/"]')["aria-current"] == "page"
 
 
+def links_of(page) -> dict[str, str]:
+    """The links of all filters: label -> address."""
+    chips = parse(page).select(".search-filters a")
+    return {words(each).removesuffix(" Remove this filter"): str(each["href"]) for each in chips}
+
+
 def test_filters_are_added_and_removed_with_a_press(alice, bob, pair):
     say(bob, pair, "The plan for Ann")
     say(alice, pair, "The plan for Bob")
     index_all()
 
-    def links(q: str) -> dict[str, str]:
-        chips = parse(page_of(alice, q=q)).select(".search-filters a")
-        return {words(each): str(each["href"]) for each in chips}
+    def follow(q: str, label: str):
+        return page_of(alice, "/search/" + links_of(page_of(alice, q=q))[label])
 
-    client = Client()
-    client.force_login(alice)
-    assert client.get("/search/" + links("")["From me"]).context["q"] == "from:me"
-    added = client.get("/search/" + links('"plan for"')["From me"])
+    assert follow("", "Me").context["q"] == "from:me"
+    added = follow('"plan for"', "Me")
     assert added.context["q"] == '"plan for" from:me'
-    assert len(parse(added).select(".result")) == 1
-    assert words(one(added, ".search-filters [aria-current=true]")) == "From me"
-    removed = client.get("/search/" + links('FROM:me "plan for"')["From me"])
-    assert removed.context["q"] == '"plan for"'
-    assert links("from:me")["From me"] == "?"
+    assert len(parse(added).select(".results:not(ul) > .result")) == 1
+    assert words(one(added, ".search-menu [aria-current=true] .search-menu__label")) == "Me"
+    assert [words(each) for each in parse(added).select("summary[data-on]")] == ["From: Me"]
+    assert follow('FROM:me "plan for"', "Me").context["q"] == '"plan for"'
+    assert links_of(page_of(alice, q="from:me"))["Me"] == "?"
+    assert follow("plan from:@Bob", "Garden").context["q"] == 'plan from:@Bob in:"Garden"'
+    assert follow("plan from:@Bob", "Bob").context["q"] == "plan"
+    assert follow("plan in:#garden from:me", "Garden").context["q"] == "plan from:me"
+    assert follow("plan", "@ me").context["q"] == "plan mentions:me"
+
+
+def test_times_replace_each_other(alice, pair):
+    links = links_of(page_of(alice, q="plan before:2026-11-01 after:2026-10-01"))
+    assert "?q=plan+after%3A" in links["Last 7 days"]
+    assert "before" not in links["Last 7 days"]
+    assert links["before:2026-11-01"] == "?q=plan+after%3A2026-10-01"
+
+
+def test_menus_offer_favourites_then_what_was_used_last(alice, bob, carol, pair):
+    for number in range(SHOWN + 1):
+        last = actions.create_conversation(alice, name=f"Room {number}")
+    direct = actions.open_direct(alice, carol.pk)
+    say(alice, direct, "Hello")
+    actions.set_favourite(alice, pair.pk, True)
+    conversations, people = parse(page_of(alice)).select(".search-menu")[:2]
+    shown = [words(each) for each in conversations.select("a")]
+    assert shown[:3] == ["Garden", "Carol", last.name]
+    assert len(shown) == SHOWN
+    assert [words(each) for each in people.select("a")][:2] == ["Me", "Carol"]
+    # There are more conversations than are listed, but not more people.
+    assert conversations.select("input[name=find]")
+    assert not people.select("input[name=find]")
+    narrowed = page_of(alice, q="tea", menu="in", find="ROOM 0")
+    menu = one(narrowed, ".search-menu[open]")
+    assert links_of(narrowed)["Room 0"] == "?q=tea+in%3A%22Room+0%22"
+    assert [words(each) for each in menu.select("a")] == ["Room 0"]
+    assert one(menu, "input[name=q]")["value"] == "tea"
+    assert "nowhere" in words(one(page_of(alice, menu="in", find="nowhere"), ".search-menu[open]"))
+    found = one(page_of(alice, menu="from", find="car"), ".search-menu[open]")
+    assert [words(each) for each in found.select("a")] == ["Carol"]
+
+
+def test_names_that_a_filter_cannot_have_are_given_by_number(alice, bob, carol, pair):
+    bob.name = 'The "other" Bob'
+    bob.save()
+    actions.create_conversation(alice, name='"Quoted"', member_ids=[bob.pk])
+    unnamed = actions.open_with(alice, [bob.pk, carol.pk])
+    say(bob, unnamed, "Tea for three")
+    index_all()
+    links = links_of(page_of(alice, q="tea"))
+    assert links[bob.name] == f"?q=tea+from%3A{bob.pk}"
+    titled = f"Carol, {bob.name}"
+    assert links[titled] == f"?q=tea+in%3A{unnamed.pk}"
+    found = page_of(alice, q=f"tea from:{bob.pk} in:{unnamed.pk}")
+    assert len(parse(found).select(".result")) == 1
+    assert words(one(found, ".result__about a")) == titled
+    chosen = [words(each) for each in parse(found).select("summary[data-on]")]
+    assert chosen == [f"In: {titled}", f"From: {bob.name}"]
+
+
+def test_people_are_found_by_slow_typing_only(alice, pair, settings):
+    settings.LIMITS = {**settings.LIMITS, "people": "1/h"}
+    assert page_of(alice, menu="from", find="a").status_code == 200
+    assert page_of(alice, menu="from", find="b").status_code == 429
 
 
 def test_search_in_a_conversation_has_its_filter(alice, bob, carol, pair):
     def begun(user, conversation) -> str:
         page = page_of(user, **{"in": conversation.pk})
         assert not parse(page).select(".result, [role=alert]")
-        return str(one(page, "#q")["value"])
+        assert one(page, "#q")["value"] == ""
+        return "".join(values(page, "input[name=also]", "value"))
 
     say(bob, pair, "Rain")
     index_all()
-    assert begun(alice, pair) == ' in:"Garden"'
-    assert len(parse(page_of(alice, q='in:"Garden" rain')).select(".result")) == 1
+    assert begun(alice, pair) == 'in:"Garden"'
+    found = page_of(alice, q="rain", also='in:"Garden"')
+    assert one(found, "#q")["value"] == 'rain in:"Garden"'
+    assert len(parse(found).select(".result")) == 1
     assert begun(carol, pair) == ""
     tool = one(page_of(alice, f"/c/{pair.pk}/"), ".topbar__tools [data-pane=search]")
     assert tool["href"] == f"/search/?in={pair.pk}"
     Conversation.objects.update(name='The "big" one')
-    assert begun(alice, pair) == f" in:{pair.pk}"
+    assert begun(alice, pair) == f"in:{pair.pk}"

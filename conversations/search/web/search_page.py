@@ -1,27 +1,26 @@
-"""The page to search messages. It works without scripts."""
+"""The page to search messages, and people, conversations and files by name. It works without scripts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.current_user import current_user
-from accounts.models import User
 from chatty.common.errors import ChatError
 from chatty.common.pages import ECHO_MAX, with_status
 from conversations.models import Message
-from conversations.queries import sidebar_row
 from conversations.search import queries
-from conversations.search.filters import titles
+from conversations.search.found_names import SHOWN, FoundConversation, FoundNames, find_names
 from conversations.search.matching import ExcerptPart
-from conversations.search.query_text import QUOTES, TEXT_MAX, parse, toggled
+from conversations.search.mine import Mine
+from conversations.search.query_text import TEXT_MAX, parse, toggled
+from conversations.search.web.menus import Menus, value_of
+from conversations.web.files import FileRow, file_row
 from conversations.web.signed_in import member_view, parse_id
 
 
@@ -35,71 +34,98 @@ class ResultRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """A filter that can be added or removed with one press. `url`: of the search after that."""
+class ConversationRow:
+    """`about`: its second line."""
 
-    label: str
-    is_on: bool
-    url: str
+    found: FoundConversation
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFileRow:
+    """`name`: with the words that were searched for. `conversation`: its title."""
+
+    message: Message
+    conversation: str
+    file: FileRow
+    name: list[ExcerptPart]
 
 
 @member_view("GET")
 def search(request: HttpRequest) -> HttpResponse:
-    user, text = current_user(request), request.GET.get("q", "").strip()
+    mine = Mine(current_user(request))
     before = parse_id(request.GET.get("before"), least=1)
-    filters = [_filter(text, *choice) for choice in _choices()]
-    context: dict[str, Any] = {"q": text[:ECHO_MAX], "query_max": TEXT_MAX, "filters": filters}
-    if not text:
-        context["q"] = _within(user, parse_id(request.GET.get("in"), least=1))
-        return render(request, "search/search.html", context)
+    typed, also = request.GET.get("q", "").strip(), request.GET.get("also", "").strip()
+    text = f"{typed} {also}".strip()
+    # A search that begins in a conversation: its filter is sent with what is typed.
+    within = "" if text else _within(mine, parse_id(request.GET.get("in"), least=1))
+    opened, find = request.GET.get("menu", ""), request.GET.get("find", "").strip()[:TEXT_MAX]
+    menus = Menus(request, mine, text or within, opened=opened, find=find)
+    context: dict[str, Any] = {
+        "q": text[:ECHO_MAX],
+        "within": within,
+        "query_max": TEXT_MAX,
+        "mention": menus.mention(),
+    }
     try:
-        page = queries.search(user, parse(text), before=before)
+        context["menus"] = menus.build()
+        if text:
+            context |= _found(mine, text, before)
     except ChatError as error:
+        if "menus" not in context:
+            context["menus"] = Menus(request, mine, text).build()
         context |= {"error": error.detail}
         return with_status(render(request, "search/search.html", context), error)
-    context |= {"searched": True, "rows": _rows(user, page), "older_url": _older_url(text, page)}
     return render(request, "search/search.html", context)
 
 
-def _within(user: User, conversation_id: int | None) -> str:
-    """Return the filter for a conversation, as one would type it; "" if it isn't the user's. After a space,
-    because browsers put the cursor before what a field has.
-    """
-    row = conversation_id and sidebar_row(user, conversation_id)
-    if not row:
+def _within(mine: Mine, conversation_id: int | None) -> str:
+    """Return the filter for a conversation, as one would type it; "" if it isn't the user's."""
+    if conversation_id is None or conversation_id not in mine.rows:
         return ""
-    # By its number if the name is made of others', or has what would end it.
-    is_plain = not row.unnamed and not set(row.name) & set(QUOTES)
-    return f' in:"{row.name}"' if is_plain else f" in:{row.id}"
+    row, titles = mine.rows[conversation_id], mine.titles_of([conversation_id])
+    is_name = bool(row.name or row.direct_key)
+    value = value_of(titles[conversation_id], conversation_id, is_name=is_name)
+    return toggled("", "in", value)[1]
 
 
-def _filter(text: str, name: str, label: str) -> Filter:
-    is_on, changed = toggled(text, name)
-    return Filter(label, is_on, f"?{urlencode({'q': changed})}" if changed else "?")
-
-
-def _choices() -> list[tuple[str, str]]:
-    """Return the filters that need no typing, each with its label."""
-    week = timezone.localdate() - timedelta(days=7)
-    return [
-        ("from:me", _("From me")),
-        ("mentions:me", _("Mentions me")),
-        (f"after:{week}", _("Last 7 days")),
-        ("has:image", _("Pictures")),
-        ("has:file", _("Files")),
-        ("has:audio", _("Audio")),
-        ("has:video", _("Videos")),
+def _found(mine: Mine, text: str, before: int | None) -> dict[str, Any]:
+    query = parse(text)
+    files = SHOWN if before is None else 0
+    page = queries.search(mine.user, query, before=before, files=files, mine=mine)
+    messages = [each.message for each in page.results] + [each.message for each in page.files]
+    titles = mine.titles_of({each.conversation_id for each in messages})
+    rows = [
+        ResultRow(each.message, titles.get(each.message.conversation_id, ""), each.excerpt)
+        for each in page.results
     ]
-
-
-def _rows(user: User, page: queries.SearchPage) -> list[ResultRow]:
-    found = [(result.message, result.excerpt) for result in page.results]
-    names = titles(user, {message.conversation_id for message, _excerpt in found})
-    return [
-        ResultRow(message, names.get(message.conversation_id, ""), excerpt)
-        for message, excerpt in found
+    named_files = [
+        FoundFileRow(
+            each.message,
+            titles.get(each.message.conversation_id, ""),
+            file_row(each.file),
+            each.name,
+        )
+        for each in page.files
     ]
+    older_url = "" if page.older is None else f"?{urlencode({'q': text, 'before': page.older})}"
+    names = find_names(mine, query) if before is None else FoundNames([], [])
+    return {
+        "searched": True,
+        "rows": rows,
+        "people": names.people,
+        "conversations": [ConversationRow(each, _about(each)) for each in names.conversations],
+        "files": named_files,
+        "has_names": bool(names.people or names.conversations or named_files),
+        "older_url": older_url,
+    }
 
 
-def _older_url(text: str, page: queries.SearchPage) -> str:
-    return "" if page.older is None else f"?{urlencode({'q': text, 'before': page.older})}"
+def _about(found: FoundConversation) -> str:
+    if not found.is_mine:
+        return _("Not joined · open to everyone")
+    if found.conversation.is_archived:
+        return _("Archived")
+    if found.conversation.topic:
+        return found.conversation.topic
+    return _("Public conversation") if found.conversation.is_open else _("Private conversation")
