@@ -16,6 +16,9 @@ ACCOUNT_CLOSED = 4403
 # Sent with `user_id` when a user's name, colour or picture has changed.
 profile_changed = Signal()
 
+# Sent with `user_id` when a user's quiet hours, or the time zone that they are in, have changed.
+quiet_hours_changed = Signal()
+
 # Sent with `user_id` after an account was created by someone who signed up.
 account_created = Signal()
 
@@ -54,4 +57,10 @@ def announce_account(user_id: int) -> None:
 def announce_profile(user_id: int) -> None:
     """Send `profile_changed` after the commit. A failing receiver is logged, not raised."""
     send = partial(profile_changed.send_robust, sender=User, user_id=user_id)
+    transaction.on_commit(send, robust=True)
+
+
+def announce_quiet_hours(user_id: int) -> None:
+    """Send `quiet_hours_changed` after the commit. A failing receiver is logged, not raised."""
+    send = partial(quiet_hours_changed.send_robust, sender=User, user_id=user_id)
     transaction.on_commit(send, robust=True)

@@ -40,6 +40,13 @@ class StatusOut(msgspec.Struct, frozen=True):
     ]
 
 
+class QuietHoursOut(msgspec.Struct, frozen=True):
+    """The hours of each day without notifications, in your time zone."""
+
+    start: Annotated[str, msgspec.Meta(description="Such as `22:00`.")]
+    end: Annotated[str, msgspec.Meta(description="Such as `08:00`.")]
+
+
 class MeOut(msgspec.Struct, frozen=True):
     """Your account."""
 
@@ -74,6 +81,12 @@ class MeOut(msgspec.Struct, frozen=True):
     density: Annotated[str, one_of(Density, "Of messages on the pages.")]
     time_format: Annotated[
         str, one_of(TimeFormat, "On the pages. `language`: as usual in the language.")
+    ]
+    quiet_hours: Annotated[
+        QuietHoursOut | None,
+        msgspec.Meta(
+            description="When Chatty shows no notifications and plays no sound. Null: never."
+        ),
     ]
 
 
@@ -128,6 +141,7 @@ def person_to_wire(user: User) -> PersonOut:
 
 def me_to_wire(user: User) -> MeOut:
     """Return someone's own account, for themselves only. No query."""
+    hours = user.quiet_hours
     return MeOut(
         id=user.pk,
         email=user.email,
@@ -144,6 +158,7 @@ def me_to_wire(user: User) -> MeOut:
         contrast=user.contrast,
         density=user.density,
         time_format=user.time_format,
+        quiet_hours=QuietHoursOut(hours.start, hours.end) if hours else None,
     )
 
 
@@ -173,4 +188,5 @@ def profile_tag(user: User) -> str:
     # As stored, so that the tag stays the same when a status ends: no one has edited anything.
     until = user.status_until.isoformat() if user.status_until else None
     status = (user.status_emoji, user.status_text, until)
-    return entity_tag(user.pk, user.email, *shown, *look, *status)
+    quiet = (user.quiet_start, user.quiet_end)
+    return entity_tag(user.pk, user.email, *shown, *look, *status, *quiet)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from accounts.quiet_hours import QuietHours
 from accounts.wire import PersonOut, StatusOut
 from conversations import limits
 from conversations.protocol import FRAME_MAX, ServerFrame
@@ -31,6 +32,9 @@ class HelloFrame(ServerFrame, tag="hello", frozen=True):
     heartbeat: Annotated[int, msgspec.Meta(description="Seconds between heartbeats.")]
     limits: Limits
     conversations: list[ConversationOut]
+    quiet_hours: Annotated[
+        QuietHours | None, msgspec.Meta(description="When the user gets no notifications.")
+    ] = None
 
 
 Action = Literal["created", "edited", "deleted", "reacted", "pinned", "notice"]
@@ -75,3 +79,7 @@ class ConversationFrame(ServerFrame, tag="conversation", frozen=True):
 class PersonFrame(ServerFrame, tag="person", frozen=True):
     user: PersonOut
     status: StatusOut | None = None
+
+
+class QuietHoursFrame(ServerFrame, tag="quiet_hours", frozen=True):
+    quiet_hours: QuietHours | None

@@ -178,6 +178,8 @@ def eventful_life(alice: Member, bob: Member, carol: Member) -> list[Frame]:
         alice.ask("PATCH", "/api/me/", {"hue": 5})
         his.frames.append(his.take("person"))
         alice.ask("PUT", f"/api/messages/{reply['id']}/pin/")
+        bob.ask("PATCH", "/api/me/", {"quiet_hours": {"start": "22:00", "end": "08:00"}})
+        his.frames.append(his.take("quiet_hours"))
         again = opened(bob)  # now `hello` lists a conversation
         alice.ask("DELETE", path)
         his.frames.append(his.take("conversation", change="deleted"))

@@ -178,6 +178,8 @@ declare namespace Wire {
     heartbeat: number;
     limits: Limits;
     conversations: Conversation[];
+    /** When the user gets no notifications. */
+    quiet_hours?: QuietHours | null;
   }
 
   /** A page of messages. */
@@ -249,6 +251,8 @@ declare namespace Wire {
     time_zone: string;
     /** Of times: `h12` or `h23`. */
     hour_cycle: string;
+    /** Without notifications, if there are any. */
+    quiet_hours?: QuietHours;
   }
 
   /** A member of a conversation. */
@@ -431,6 +435,21 @@ declare namespace Wire {
     next: string | null;
   }
 
+  /** Each day from `start` up to `end`, also past midnight, by the clocks of a time zone. */
+  interface QuietHours {
+    /** Such as `22:00`. */
+    start: string;
+    /** Such as `08:00`. */
+    end: string;
+    /** The time zone. */
+    zone: string;
+  }
+
+  interface QuietHoursFrame {
+    type: "quiet_hours";
+    quiet_hours: QuietHours | null;
+  }
+
   /** The quoted message, as it is now. */
   interface Quote {
     id: number;
@@ -574,6 +593,7 @@ declare namespace Wire {
     | PersonFrame
     | PongFrame
     | PresenceFrame
+    | QuietHoursFrame
     | ReadFrame
     | SeenFrame
     | SentFrame

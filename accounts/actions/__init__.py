@@ -35,7 +35,7 @@ from accounts.actions.passwords import (
     reset_password,
     reset_password_by_link,
 )
-from accounts.actions.profiles import CLEANED, set_status, update_profile
+from accounts.actions.profiles import CLEANED, set_quiet_hours, set_status, update_profile
 from accounts.actions.registration import (
     NewAccount,
     prepare_account,
@@ -106,6 +106,7 @@ __all__ = [
     "reset_password_by_link",
     "rotate_refresh",
     "send_confirmation",
+    "set_quiet_hours",
     "set_status",
     "sign_in_web",
     "sign_up",

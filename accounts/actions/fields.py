@@ -24,6 +24,7 @@ from accounts.models import (
     User,
     normal_email,
 )
+from accounts.quiet_hours import is_clock
 from chatty.common.errors import ChatError
 from chatty.common.look_alikes import mixes_scripts, skeleton
 from chatty.common.text import NAME_OF_EVERYONE, clean_line, fold_loosely, without_invisible
@@ -132,6 +133,17 @@ def clean_time_format(time_format: str) -> str:
     if time_format not in TimeFormat.values:
         raise invalid_error("time_format", _("Unknown time format."))
     return time_format
+
+
+def clean_quiet_hours(start: str, end: str) -> tuple[str, str]:
+    """Accepts two different times of the day, such as "22:00", and twice "" for no quiet hours."""
+    if start or end:
+        for field, text in (("start", start), ("end", end)):
+            if not is_clock(text):
+                raise invalid_error(field, _("Write a time such as 22:00."))
+        if start == end:
+            raise invalid_error("end", _("Choose two different times."))
+    return start, end
 
 
 def clean_hue(hue: int | None) -> int | None:

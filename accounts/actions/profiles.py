@@ -17,6 +17,7 @@ from accounts.actions.fields import (
     clean_hue,
     clean_language,
     clean_name,
+    clean_quiet_hours,
     clean_status_emoji,
     clean_status_text,
     clean_theme,
@@ -27,7 +28,7 @@ from accounts.actions.fields import (
     require_distinct_name,
 )
 from accounts.models import Picture, User
-from accounts.signals import announce_profile
+from accounts.signals import announce_profile, announce_quiet_hours
 from accounts.wire import profile_tag
 from chatty.common.entity_tags import Tags, require_match
 from chatty.common.errors import ChatError
@@ -44,13 +45,16 @@ def update_profile(
     if_match: Tags = None,
     **given: Any,
 ) -> User:
-    """Change the given fields (see CLEANED), the picture (formats: see pictures.reencode), and `status`: the
-    arguments of set_status(), or None to remove it.
+    """Change the given fields (see CLEANED), the picture (formats: see pictures.reencode), `status` and
+    `quiet_hours`: the arguments of set_status() and set_quiet_hours(), or None to remove them.
 
     Raises ChatError with `fields`, or ("slow_down" | "busy" | "precondition_failed"). After an error nothing
     has changed.
     """
-    changes = _status_changes(given.pop("status")) if "status" in given else {}
+    changes: dict[str, Any] = {}
+    for name, (clean, nothing) in _SEVERAL.items():
+        if name in given:
+            changes |= _cleaned_as(name, clean, given.pop(name) or nothing)
     changes |= {field: CLEANED[field](value) for field, value in given.items()}
     if changes.get("name", user.name) != user.name:
         require_distinct_name(changes["name"], user.pk)
@@ -78,6 +82,8 @@ def update_profile(
             Picture.objects.filter(user_id=user.pk).delete()
         if changes.keys() & SHOWN_TO_OTHERS:
             announce_profile(user.pk)
+        if changes.keys() & _QUIET:
+            announce_quiet_hours(user.pk)
     for field, value in changes.items():
         setattr(user, field, value)
     return user
@@ -105,15 +111,41 @@ def _clean_status(*, emoji: str, text: str, until: datetime | None = None) -> di
     return {"status_emoji": emoji, "status_text": text, "status_until": ends}
 
 
-def _status_changes(status: Mapping[str, Any] | None) -> dict[str, Any]:
-    """As _clean_status(). Errors are listed under `status`, the field that was given."""
+def set_quiet_hours(user: User, *, start: str, end: str) -> None:
+    """Set the hours in which someone gets no notifications; twice "" for none.
+
+    Raises ChatError with `fields`.
+    """
+    changes = _clean_quiet_hours(start=start, end=end)
+    for field, value in changes.items():
+        setattr(user, field, value)
+    with transaction.atomic():
+        user.save(update_fields=list(changes))
+        announce_quiet_hours(user.pk)
+
+
+def _clean_quiet_hours(*, start: str, end: str) -> dict[str, Any]:
+    """Return the values to store, by column. Raises ChatError with `fields`."""
+    start, end = clean_quiet_hours(start, end)
+    return {"quiet_start": start, "quiet_end": end}
+
+
+def _cleaned_as(
+    name: str, clean: Callable[..., dict[str, Any]], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the values to store. Errors are listed under `name`, the field that was given."""
     try:
-        return _clean_status(**(status or {"emoji": "", "text": ""}))
+        return clean(**given)
     except ChatError as error:
         sentences = [sentence for each in error.fields.values() for sentence in each]
-        raise ChatError(error.code, error.detail, fields={"status": sentences}) from None
+        raise ChatError(error.code, error.detail, fields={name: sentences}) from None
 
 
+# What consists of several columns: how it is cleaned, and its values if there is none.
+_SEVERAL: dict[str, tuple[Callable[..., dict[str, Any]], Mapping[str, str]]] = {
+    "status": (_clean_status, {"emoji": "", "text": ""}),
+    "quiet_hours": (_clean_quiet_hours, {"start": "", "end": ""}),
+}
 # The fields update_profile() accepts, with their validation.
 CLEANED: dict[str, Callable[[Any], Any]] = {
     "name": clean_name,
@@ -126,4 +158,5 @@ CLEANED: dict[str, Callable[[Any], Any]] = {
     "time_format": clean_time_format,
     "chosen_hue": clean_hue,
 }
+_QUIET = {"quiet_start", "quiet_end", "time_zone"}
 SHOWN_TO_OTHERS = {"name", "chosen_hue", "picture", "status_emoji", "status_text", "status_until"}

@@ -56,6 +56,13 @@ class StatusSerializer(StrictSerializer):
     )
 
 
+class QuietHoursSerializer(StrictSerializer):
+    """Two times of the day. The second can be on the next day."""
+
+    start = StrictText(max_length=5, help_text="Such as `22:00`.")
+    end = StrictText(max_length=5, help_text="Such as `08:00`.")
+
+
 class MeSerializer(StrictSerializer):
     """Changes to your account. What you leave out stays the same."""
 
@@ -90,6 +97,11 @@ class MeSerializer(StrictSerializer):
         TimeFormat,
         required=False,
         help_text="On the pages. `language`: as usual in the language.",
+    )
+    quiet_hours = QuietHoursSerializer(
+        required=False,
+        allow_null=True,
+        help_text="When Chatty shows no notifications and plays no sound. Null: never.",
     )
 
 

@@ -11,6 +11,7 @@ import secrets
 import zoneinfo
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
@@ -18,6 +19,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.quiet_hours import QuietHours
 from accounts.user_agents import describe_client
 from chatty.common.folded_names import Folded, FoldedColumn
 from chatty.common.look_alikes import skeleton
@@ -138,6 +140,13 @@ class User(Folded, AbstractBaseUser, PermissionsMixin):
         default=TimeFormat.LANGUAGE,
         db_default=TimeFormat.LANGUAGE,
     )
+    # Times of the day, such as "22:00"; both "" for none. Read `quiet_hours` instead.
+    quiet_start = models.CharField(
+        max_length=5, blank=True, default="", db_default="", editable=False
+    )
+    quiet_end = models.CharField(
+        max_length=5, blank=True, default="", db_default="", editable=False
+    )
     # None for the default colour. Read `hue` instead.
     chosen_hue = models.PositiveSmallIntegerField(_("colour"), null=True, blank=True)
     # Digest of the row in Picture, or "". Kept here so that showing an avatar needs no extra query.
@@ -185,6 +194,13 @@ class User(Folded, AbstractBaseUser, PermissionsMixin):
             models.CheckConstraint(
                 condition=models.Q(chosen_hue=None) | models.Q(chosen_hue__lt=HUES),
                 name="user_hue_is_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(quiet_start="", quiet_end="")
+                | ~models.Q(quiet_start="")
+                & ~models.Q(quiet_end="")
+                & ~models.Q(quiet_start=models.F("quiet_end")),
+                name="user_quiet_hours_begin_and_end",
             ),
         ]
         # Lists of people are ordered by name. The id makes the order unique, as cursors require.
@@ -267,6 +283,20 @@ class User(Folded, AbstractBaseUser, PermissionsMixin):
         if not self.status_emoji and not self.status_text:
             return False
         return self.status_until is None or self.status_until > timezone.now()
+
+    @property
+    def quiet_hours(self) -> QuietHours | None:
+        """When this person gets no notifications. None if there are no such hours."""
+        if not self.quiet_start:
+            return None
+        zone = self.time_zone if self.zone else settings.TIME_ZONE
+        return QuietHours(self.quiet_start, self.quiet_end, zone)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it is one of these hours."""
+        hours = self.quiet_hours
+        return hours is not None and hours.include(timezone.now())
 
     @property
     def picture_url(self) -> str | None:

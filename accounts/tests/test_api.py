@@ -58,6 +58,7 @@ class TestRegister:
             "contrast": "system",
             "density": "comfortable",
             "time_format": "language",
+            "quiet_hours": None,
         }
         assert made.json() == me
         pair = token(api, "carol@example.org", NEW).json()
@@ -275,6 +276,7 @@ class TestMe:
         changes |= {
             "title": "Gardener",
             "status": {"emoji": "🏡", "text": "At home", "until": None},
+            "quiet_hours": {"start": "22:00", "end": "08:00"},
         }
         response = self.change(api, pair, name=" Alice  A ", **changes)
         assert response.json() == {

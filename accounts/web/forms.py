@@ -333,3 +333,14 @@ def _zones_by_region(chosen: str) -> list[tuple[str, list[tuple[str, str]]]]:
 
 def _spelt(place: str) -> str:
     return place.replace("_", " ").replace("/", ", ")
+
+
+def _clock_field(label: Any) -> forms.CharField:
+    return forms.CharField(label=label, widget=forms.TextInput(attrs={"type": "time"}))
+
+
+class QuietHoursForm(forms.Form):
+    """The hours without notifications."""
+
+    start = _clock_field(_("From"))
+    end = _clock_field(_("Until"))

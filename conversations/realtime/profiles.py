@@ -1,4 +1,4 @@
-"""Sends changed names and avatars to the pages that show them.
+"""Sends changed names and avatars to the pages that show them, and changed quiet hours to one's own pages.
 
 `accounts` signals which user has changed. The current profile is read and sent at most once a second, so
 repeated changes cost one frame a second, and the order in which events arrive doesn't matter. Events may
@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from django.dispatch import receiver
 
 from accounts.models import User
-from accounts.signals import profile_changed
+from accounts.signals import profile_changed, quiet_hours_changed
 from accounts.wire import person_to_wire, status_to_wire
 from chatty.common.errors import DATABASE_ERRORS
 from conversations import protocol, publisher, queries
-from conversations.events import ProfileChanged
-from conversations.frames import PersonFrame
+from conversations.events import ProfileChanged, UserFrame
+from conversations.frames import PersonFrame, QuietHoursFrame
 
 if TYPE_CHECKING:
     from chatty.common.threads import DatabaseThreads
@@ -35,6 +35,13 @@ ROUND_SECONDS = 1.0
 @receiver(profile_changed, dispatch_uid="conversations.profiles")
 def publish_profile(*, user_id: int, **_: Any) -> None:
     publisher.publish(ProfileChanged(user_id))
+
+
+@receiver(quiet_hours_changed, dispatch_uid="conversations.quiet_hours")
+def publish_quiet_hours(*, user_id: int, **_: Any) -> None:
+    """Send the present ones to all windows of the user. `hello` has them, too."""
+    hours = User.objects.get(pk=user_id).quiet_hours
+    publisher.publish(UserFrame(user_id, protocol.encode(QuietHoursFrame(hours))))
 
 
 class Profiles:

@@ -197,6 +197,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             heartbeat=protocol.HEARTBEAT_SECONDS,
             conversations=conversations,
             limits=Limits.now(),
+            quiet_hours=user.quiet_hours,
         )
         self.send_buffer.release(EncodedFrames.of(hello))
         self.engine.presence.add_socket(self)
@@ -380,8 +381,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             raise ChatError("not_found")
         if not self._client_limits.note_typing(conversation_id, time.monotonic()):
             return
-        typist = protocol.Typist(self.user_id, self.name)
-        frame = protocol.TypingFrame(conversation_id, typist)
+        frame = protocol.TypingFrame(conversation_id, protocol.Typist(self.user_id, self.name))
         publisher.publish(EphemeralEvent(conversation_id, protocol.encode(frame)))
 
     async def _sync(self, frame: protocol.Sync) -> None:

@@ -122,6 +122,7 @@ _PAGES = [
         for name in ("home", "share", "notifications", "browse", "new", "leave_many")
     ),
     Entrance("conversations:new", "POST", "have-account"),
+    Entrance("conversations:notifications", "POST", "have-account"),
     Entrance("conversations:leave_many", "POST", "have-account"),
     Entrance("conversations:hide_newcomer", "POST", "have-account"),
     Entrance("conversations:direct", "GET", "have-account"),

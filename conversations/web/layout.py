@@ -97,6 +97,7 @@ def page_data(request: HttpRequest, conversation: OpenConversation | None) -> Pa
             **msgspec.structs.asdict(person_to_wire(user)),
             time_zone=user.time_zone,
             hour_cycle="h12" if user.time_format == TimeFormat.TWELVE else "h23",
+            quiet_hours=user.quiet_hours or msgspec.UNSET,
         ),
         epoch=queries.epoch(),
         build=build_id(),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from accounts.quiet_hours import QuietHours
 from accounts.wire import PersonOut
 from conversations.wire import ConversationOut, HistoryOut
 
@@ -15,6 +17,9 @@ class Me(PersonOut, frozen=True):
 
     time_zone: str
     hour_cycle: Annotated[str, msgspec.Meta(description="Of times: `h12` or `h23`.")]
+    quiet_hours: Annotated[
+        QuietHours | UnsetType, msgspec.Meta(description="Without notifications, if there are any.")
+    ] = UNSET
 
 
 class Participant(msgspec.Struct, frozen=True):

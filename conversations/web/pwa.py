@@ -28,7 +28,6 @@ from conversations import limits
 from conversations.models import Conversation
 from conversations.web import script_templates
 from conversations.web.conversation_page import Composer
-from conversations.web.forms import levels
 from conversations.web.layout import get_sidebar
 from conversations.web.sidebar import BLANK_ITEM, Sidebar
 from conversations.web.signed_in import member_view
@@ -175,13 +174,3 @@ def share(request: HttpRequest) -> HttpResponse:
     return render(
         request, "conversations/share.html", {"shared": "\n".join(parts), "conversations": rows}
     )
-
-
-@member_view("GET")
-def notifications(request: HttpRequest) -> HttpResponse:
-    """Notification settings: of this browser, which scripts fill in, and of each conversation."""
-    rows = [
-        (row, levels(is_direct=row.conversation.kind == Conversation.Kind.DIRECT))
-        for row in get_sidebar(request).rows
-    ]
-    return render(request, "conversations/notifications.html", {"rows": rows})

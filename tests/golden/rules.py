@@ -5,6 +5,7 @@ Each function has the name of its file. tests/js/golden.js does the same with th
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,8 +26,9 @@ from django.utils.translation import ngettext
 
 from accounts import queries as account_queries
 from accounts.models import User
+from accounts.quiet_hours import QuietHours
 from chatty.common.errors import ChatError
-from chatty.common.text import clean_body, fold_loosely
+from chatty.common.text import CJK, clean_body, fold_loosely
 from conversations import access, emoji, limits, mentions, notices, permissions, protocol, queries
 from conversations.attachments import limits as attachment_limits
 from conversations.content import Content, render
@@ -74,6 +76,12 @@ def bodies(parts: list[Any]) -> dict[str, Any]:
 def excerpts(body: str) -> str:
     """The beginning of a message, which the server sends and scripts show in quotes as it is."""
     return render(Content(body)).excerpt
+
+
+@_rule
+def word_characters(text: str) -> list[bool]:
+    """Which of these characters are a part of a word, so that nothing begins within it."""
+    return [bool(re.fullmatch(f"(?![{CJK}])\\w", each)) for each in text]
 
 
 @_rule
@@ -170,6 +178,13 @@ def levels(given: dict[str, Any]) -> dict[str, Any]:
     conversation = msgspec.structs.replace(sidebar.BLANK_ITEM.conversation, **given)
     item = replace(sidebar.BLANK_ITEM, conversation=conversation)
     return {"level": item.level_in_force, "quiet": item.is_quiet}
+
+
+@_rule
+def quiet_hours(given: dict[str, Any]) -> bool:
+    """Whether it is one of someone's quiet hours. `at`: a moment."""
+    hours = QuietHours(given["start"], given["end"], given["zone"])
+    return hours.include(datetime.fromisoformat(given["at"]))
 
 
 @_rule

@@ -13,7 +13,7 @@ import { Store } from "chatty/chat/store.js";
 import { PIECE_MAX } from "chatty/chat/uploads.js";
 import { isOnlyCustomEmoji, splitNames } from "chatty/lib/custom_emoji.js";
 import { labelOf, sizeText } from "chatty/lib/files.js";
-import { caseFolded, folded, rank } from "chatty/lib/match.js";
+import { caseFolded, folded, rank, WORD } from "chatty/lib/match.js";
 import { initials } from "chatty/lib/people.js";
 import { bodyLength, isBlank, isLong, isOnlyEmoji, tidyBody } from "chatty/lib/text.js";
 import { Times } from "chatty/lib/times.js";
@@ -33,6 +33,7 @@ import { showLink, showPin } from "chatty/views/pins.js";
 import { onlineSummary } from "chatty/views/presence.js";
 import { facesOf, receiptText } from "chatty/views/seen.js";
 import { SidebarList } from "chatty/views/sidebar_list.js";
+import { isQuiet } from "chatty/views/quiet_hours.js";
 import { isWithOthers } from "chatty/views/people_to_talk_to.js";
 import { strengthOf } from "chatty/views/strength.js";
 
@@ -59,6 +60,8 @@ const RULES = {
     const row = view.drawPending({ body: "", created_at: quoted.created_at, reply_to: 1, quote });
     return slot(row, "reply-text").textContent;
   },
+
+  word_characters: (text) => [...text].map((each) => new RegExp(`^${WORD}$`, "u").test(each)),
 
   only_emoji: isOnlyEmoji,
 
@@ -104,6 +107,8 @@ const RULES = {
   people_found: ({ name, text }, expected) => expected && rank(name, text) !== null,
 
   levels: (row) => ({ level: levelOf(row), quiet: !notifiableCount(row) }),
+
+  quiet_hours: ({ at, ...hours }) => isQuiet(hours, at),
 
   can(row, expected) {
     const { words, in_archive } = expected;

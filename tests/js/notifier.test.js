@@ -1,11 +1,15 @@
 import { ConversationList } from "chatty/chat/conversation_list.js";
 import { Emitter } from "chatty/lib/emitter.js";
+import { savePrefs } from "chatty/lib/notification_prefs.js";
 import { Notifier } from "chatty/views/notifier.js";
+import { prefsNow } from "chatty/views/quiet_hours.js";
 import { equal, pause, until } from "tests/assert.js";
 import { Server } from "tests/server.js";
 
 const ME = 1;
 const GRACE = 20;
+
+savePrefs(ME, { banners: true, sound: true });
 
 const WORDS = '<template id="translations"><span data-i18n="notify.says">{name}: {text}</span></template>';
 
@@ -14,6 +18,9 @@ class Window {
   banners = new Map(); // id -> content
   shown = []; // all notifications so far
   sounds = 0;
+  me = { quiet_hours: null };
+  socket = new Emitter();
+  prefs = prefsNow(this.socket, this.me);
   chat = new Emitter();
 
   constructor(
@@ -34,7 +41,7 @@ class Window {
       scope,
       conversationList: this.conversationList,
       chat: this.chat,
-      prefs: () => ({ banners: true, sound: true }),
+      prefs: () => this.prefs(ME),
       notifications: {
         notificationIds: async () => [...this.banners.keys()],
         showNotification: async (words) => {
@@ -92,6 +99,12 @@ function look(here) {
   dispatchEvent(new Event(here ? "focus" : "blur"));
 }
 
+/** All of the day but a minute, in a zone in which that is hours away. */
+function allDay() {
+  const zone = new Date().getUTCHours() === 0 ? "Asia/Tokyo" : "UTC";
+  return { start: "00:01", end: "00:00", zone };
+}
+
 const settled = () => pause(4 * GRACE);
 
 export async function test_notification_shows_author_and_text() {
@@ -101,6 +114,20 @@ export async function test_notification_shows_author_and_text() {
   const { id, title, body, url } = window.banners.get(7);
   equal([id, title, body, url], [7, "Kitchen", "user 2: words 1", "/c/7/"]);
   equal(window.sounds, 1);
+}
+
+export async function test_quiet_hours_have_neither_notification_nor_sound() {
+  const window = await new Window(new Server()).ready();
+  window.socket.emit("frame", { type: "quiet_hours", quiet_hours: allDay() });
+  window.says();
+  await settled();
+  equal([window.shown.length, window.sounds], [0, 0]);
+  window.socket.emit("hello", { type: "hello", quiet_hours: null }); // what came before isn't told again
+  await settled();
+  equal([window.shown.length, window.sounds], [0, 0]);
+  window.says();
+  await until(() => window.banners.size);
+  equal(window.banners.get(7).title, "Kitchen (2)");
 }
 
 export async function test_messages_share_a_notification_with_their_count_and_the_latest_text() {

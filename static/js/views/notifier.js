@@ -20,14 +20,16 @@ const QUIET = 4_000; // ms between two sounds
 const HANDOVER = 5_000; // ms for which a new leader shows notifications the previous one may have missed
 
 /** @param {import("chatty/views/page.js").Page} page */
-export function startNotifier({ me, scope, conversationList, chat }) {
+export function startNotifier({ me, scope, conversationList, chat, socket }) {
+  let prefs = loadPrefs;
+  view("quiet_hours").then((quiet) => (prefs = quiet.prefsNow(socket, me)));
   const playSound = () => view("notification_sound").then((sounds) => sounds.playSound());
   new Notifier({
     me: me.id,
     scope,
     conversationList,
     chat,
-    prefs: () => loadPrefs(me.id),
+    prefs: () => prefs(me.id),
     notifications: { closeNotifications, notificationIds, showNotification },
     sound: { canSound, playSound },
   }).connect();
