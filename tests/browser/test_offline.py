@@ -201,12 +201,34 @@ def test_page_that_loses_the_network_says_how_old_it_is(visit: Visit, room: Room
     expect(page.locator(".topbar + .offline-note")).to_contain_text(
         "Saved just now.", timeout=2_000
     )
-    page.locator(".topbar + .offline-note").get_by_role("button", name="Try now").click()
+    note = page.locator(".topbar + .offline-note")
+    expect(note).to_contain_text(re.compile("Trying again in [1-4] s"), timeout=10_000)
+    # Nothing in it is announced, and nothing moves while it counts.
+    assert not note.locator("[aria-live], [role=status]").count()
+    sizes = page.evaluate(_WATCH_NOTE)
+    assert len(sizes["texts"]) > 1
+    assert len(sizes["boxes"]) == 1
+    note.get_by_role("button", name="Try now").click()
     page.evaluate("const now = Date.now; Date.now = () => now() + 2 * 3_600_000")
     page.evaluate("dispatchEvent(new Event('offline'))")
     line.mend()
     wait_for_line(page)
     expect(page.locator(".offline-note")).to_have_count(0)
+
+
+_WATCH_NOTE = """() => new Promise((resolve) => {
+  const note = document.querySelector(".topbar + .offline-note");
+  const texts = new Set(), boxes = new Set();
+  const stop = () => { clearInterval(timer); resolve({texts: [...texts], boxes: [...boxes]}); };
+  const look = () => {
+    texts.add(note.querySelector("span + span").textContent);
+    const parts = [note, note.querySelector(".button")];
+    boxes.add(JSON.stringify(parts.map((each) => each.getBoundingClientRect())));
+    if (texts.size > 2) stop();
+  };
+  const timer = setInterval(look, 100);
+  setTimeout(stop, 9000);
+})"""
 
 
 @pytest.mark.long

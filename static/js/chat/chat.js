@@ -56,7 +56,7 @@ export class Chat extends Emitter {
     for (const loading of [this.#recounts, this.#listPoll]) loading?.then((part) => part.disconnect());
   }
 
-  /** Try to connect again after TOO_MANY_SOCKETS. */
+  /** Try to connect now. */
   retry() {
     this.#connection.retry();
   }

@@ -14,7 +14,7 @@ import { t } from "chatty/views/i18n.js";
 import { ageText } from "chatty/views/offline_page.js";
 
 const PATIENCE = 1_500; // ms offline before anything is shown
-const AGING = 30_000; // ms between two looks at how old it is
+const TICK = 1_000; // ms between two looks at how old it is, and at when the next attempt is
 const CALM = 700; // ms without typing before the page is replaced
 const AGAIN = 5_000; // ms after a replacement that failed
 const PLACES = /** @type {const} */ ([
@@ -108,6 +108,7 @@ class OfflineReading {
 /** Says how old what is shown is, and goes over to the page of the server. */
 class OfflineView {
   #chat;
+  #socket;
   #lostAt = performance.timeOrigin;
   #wasOnline = false;
   #isOffline = false;
@@ -116,8 +117,9 @@ class OfflineView {
   #box = null; // the text box with the focus, of a page that is being replaced
   #timers = new Timers();
 
-  constructor({ chat }) {
+  constructor({ chat, socket }) {
     this.#chat = chat;
+    this.#socket = socket;
   }
 
   connect() {
@@ -174,16 +176,21 @@ class OfflineView {
         continue;
       }
       const note = there ?? this.#newNote();
-      setText(part(note, "offline-note__text"), ageText(this.#savedAt ?? this.#lostAt));
+      const [age, next] = note.querySelectorAll("span");
+      const n = Math.ceil(this.#socket.retryIn / 1000);
+      setText(age, ageText(this.#savedAt ?? this.#lostAt));
+      setText(next, n > 0 ? t("offline.next", { n }) : t("connection.connecting"));
       part(note, "button").ariaDisabled = String(this.#chat.status.state === "connecting");
       if (!there) place[how](note);
     }
-    if (this.#isOffline) this.#timers.set("age", AGING, () => this.#show());
+    if (this.#isOffline) this.#timers.set("age", TICK, () => this.#show());
   }
 
+  /** It isn't a live region: screen readers read it when someone goes there, not every second. */
   #newNote() {
     const way = button("button button--quiet button--small", t("offline.try"), () => this.#chat.retry());
-    return element("div", "offline-note", element("p", "offline-note__text"), way);
+    const text = element("p", "offline-note__text", element("span"), " ", element("span"));
+    return element("div", "offline-note", text, way);
   }
 
   // The page of the server instead of the saved one
