@@ -222,6 +222,10 @@ export class Frame extends Emitter {
     const flashes = isQuiet ? this.#body.querySelectorAll(":scope > .flashes") : [];
     content.querySelector(":scope > .page__back")?.remove();
     const heading = takeHeading(content);
+    // They would lead to the page that this one is in.
+    for (const link of content.querySelectorAll('a[href^="?"]')) {
+      link.href = new URL(link.getAttribute("href"), this.#address).href;
+    }
     this.#body.ariaBusy = null;
     announceWithin(content);
     this.#body.replaceChildren(...flashes, ...document.importNode(content, true).children);
