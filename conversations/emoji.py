@@ -59,8 +59,10 @@ _EMOJI = re.compile(
 _VARIATION_SELECTORS = re.compile("[\ufe0e\ufe0f]")
 # Only after a character that can have one, so that what consists of selectors is not an emoji.
 _MISPLACED = re.compile("(?:^|[\u200d\ufe0e\ufe0f\u20e3\U000e0030-\U000e007f])[\ufe0e\ufe0f]")
+# An arrow can be the end of an emoji: a face that shakes its head.
 _ONLY_EMOJI = re.compile(
-    "[\u200d\ufe0f\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b55\U0001f000-\U0001faff\U000e0000-\U000e0fff\\s]{1,24}"
+    "(?:[\U0001f000-\U0001faff]\u200d[\u2194\u2195]|[\u200d\ufe0f\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b55"
+    "\U0001f000-\U0001faff\U000e0000-\U000e0fff\\s]){1,24}"
 )
 _SHOWN_AS_TEXT = re.compile(f"[{_TEXT_BY_DEFAULT}](?!{_TONE})|[0-9#*](?=\u20e3)")
 

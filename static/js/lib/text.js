@@ -9,9 +9,10 @@ const BLANK_LINES = /^(?:[^\S\n\ufeff]*\n)+/;
 // With what is before it: otherwise each of many spaces before a word would be tried as the first one.
 const SPACE_AT_END = /(\S|\ufeff)[^\S\ufeff]+$/;
 
-// Messages of only a few emoji are shown larger. Arrows and other signs don't count as emoji here.
+// Messages of only a few emoji are shown larger. Arrows and other signs don't count as emoji here, but one can be the
+// end of an emoji: a face that shakes its head.
 const ONLY_EMOJI =
-  /^(?:[\u200d\ufe0f\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b55\u{1f000}-\u{1faff}\u{e0000}-\u{e0fff}]|(?!\ufeff)\s){1,24}$/u;
+  /^(?:[\u{1f000}-\u{1faff}]\u200d[\u2194\u2195]|[\u200d\ufe0f\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b55\u{1f000}-\u{1faff}\u{e0000}-\u{e0fff}]|(?!\ufeff)\s){1,24}$/u;
 
 /** Tidy text as the server does: \n line endings, no blank lines at the start, no whitespace at the end. */
 export function tidyBody(text) {
