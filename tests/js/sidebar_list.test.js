@@ -22,12 +22,13 @@ function listOf(...conversations) {
   place.id = "conversations";
   document.body.append(place);
   const conversationList = new ConversationList({ me: ME, rows: [] });
-  const list = new SidebarList({ conversationList, me: { id: ME, time_zone: "UTC" } });
+  const page = { conversationList, me: { id: ME, time_zone: "UTC" }, data: {} };
+  const list = new SidebarList(page);
   conversationList.on("messages", (change) => list.applyMessages(change));
   conversationList.on("change", (change) => list.update(change));
   conversationList.on("removed", (change) => list.remove(change));
   conversationList.setCounts(conversations.map(conversation));
-  return { conversationList, list };
+  return { conversationList, list, page };
 }
 
 function conversation(given) {
@@ -154,4 +155,19 @@ export function test_new_name_of_an_author_is_shown() {
   const shown = listOf({ id: 1, last: message(1, 1, "One") });
   shown.list.person({ user: { id: 2, name: "Robert Baker" }, status: null });
   equal(lineOf(1), "Robert: One");
+}
+
+export function test_avatar_at_the_top_changes_when_a_group_gets_a_name() {
+  const top = element("header", "topbar", element("span", "tile", element("span", "avatar")));
+  document.body.append(top);
+  const shown = listOf({ id: 1, name: "Bob, Carol", unnamed: true });
+  shown.page.data.conversation = { id: 1 };
+  shown.list.setCurrent();
+  const avatar = top.querySelector(".avatar");
+  const rename = (given) => shown.conversationList.setCounts([conversation({ id: 1, version: 9, ...given })]);
+  rename({ name: "Bob, Carol", unnamed: true, version: 8 });
+  equal([avatar.textContent, avatar.className], ["BC", "avatar avatar--h7"]);
+  rename({ name: "Picnic", unnamed: false });
+  equal([avatar.textContent, avatar.className], ["P", "avatar avatar--group avatar--h7"]);
+  top.remove();
 }

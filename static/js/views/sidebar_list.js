@@ -84,7 +84,7 @@ export class SidebarList {
     this.#showLast(row, data);
     this.#place(row, data);
     this.#showNumbers();
-    if (id === this.#current) showToggles(data);
+    if (id === this.#current) showAtTop(data);
   }
 
   remove({ id }) {
@@ -376,8 +376,11 @@ function showCounts(row, data) {
   fill(row, "unread-count", `${unread}${more ? "+" : ""}`);
 }
 
-/** The star and the bell at the top of the open conversation. */
-function showToggles({ favourite, level }) {
+/** The star and the bell at the top of the open conversation, and its avatar: a name makes another one. */
+function showAtTop(row) {
+  const { favourite, level, kind } = row;
+  const top = document.querySelector(".topbar");
+  if (top && kind === "group") showBadge(top, row);
   for (const form of document.querySelectorAll("[data-toggle]")) {
     const { toggle, on, off } = /** @type {HTMLElement} */ (form).dataset;
     const isOn = toggle === "favourite" ? favourite : level === "nothing";
