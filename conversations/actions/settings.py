@@ -37,7 +37,7 @@ def update_conversation(
 ) -> Conversation:
     """Change name, topic or access, archive or unarchive (None: no change), and what PERMISSIONS names, in
     one transaction and with one notice for each value that really changes. Making it private also restricts
-    inviting to admins, unless PERMISSIONS says otherwise.
+    inviting to admins, and letting only admins post also pinning, unless PERMISSIONS says otherwise.
 
     Raises ChatError: empty, too_long, bad_text, invalid, not_found, not_allowed, archived,
     precondition_failed.
@@ -98,6 +98,9 @@ def _update(
         if not conversation.is_open:
             # As in a new private one. Links that members have sent while anyone could join end with it.
             permissions = {"inviting": Audience.ADMINS, **permissions}
+    if permissions.get("posting") == Audience.ADMINS and conversation.posting != Audience.ADMINS:
+        # Each pin writes a notice, and people who can't post shouldn't add to the conversation with those.
+        permissions = {**permissions, "pinning": permissions.get("pinning", Audience.ADMINS)}
     for setting, new in permissions.items():
         old = getattr(conversation, setting)
         if new != old:

@@ -119,11 +119,10 @@ def test_nothing_is_written_without_slow_mode(bob, pair):
 def test_only_admins_post_in_an_announcement_channel(alice, ann, bob, group):
     message = say(bob, group, "Before")
     actions.update_conversation(alice, group.pk, posting="admins")
-    assert notices_of(group)[-1] == (
-        "permissions",
-        alice.pk,
-        {"setting": "posting", "old": "everyone", "new": "admins"},
-    )
+    assert notices_of(group)[-2:] == [
+        ("permissions", alice.pk, {"setting": setting, "old": "everyone", "new": "admins"})
+        for setting in ("posting", "pinning")
+    ]
     for more in ({}, {"reply_to": message.pk}):
         with raises_chat_error("not_allowed") as caught:
             say(bob, group, "Hello", **more)
@@ -133,7 +132,7 @@ def test_only_admins_post_in_an_announcement_channel(alice, ann, bob, group):
     actions.react(bob, message.pk, "👍")
     actions.edit_message(bob, message.pk, "Changed")
     membership = Membership.objects.select_related("conversation").get(conversation=group, user=bob)
-    assert access.can(membership) == ["mention-all", "react", "edit-own", "delete-own", "pin"]
+    assert access.can(membership) == ["mention-all", "react", "edit-own", "delete-own"]
     assert queries.sidebar_row(bob, group.pk).can == access.can(membership)
 
 
@@ -167,6 +166,18 @@ def test_invalid_permissions_change_nothing(change, alice, group):
     with raises_chat_error("invalid"):
         actions.update_conversation(alice, group.pk, **change)
     assert version_of(group) == before
+
+
+def test_people_who_can_no_longer_post_can_no_longer_pin(alice, group):
+    actions.update_conversation(alice, group.pk, posting="admins")
+    group.refresh_from_db()
+    assert group.pinning == "admins"
+    actions.update_conversation(alice, group.pk, pinning="everyone")
+    actions.update_conversation(alice, group.pk, posting="admins")  # it was before
+    actions.update_conversation(alice, group.pk, posting="everyone")
+    actions.update_conversation(alice, group.pk, posting="admins", pinning="everyone")
+    group.refresh_from_db()
+    assert group.pinning == "everyone"
 
 
 def test_unchanged_permissions_are_no_notice(alice, group):
