@@ -111,6 +111,14 @@ def test_search_in_the_pane_leads_to_messages_and_stays_open(
     kitchen.press("Enter")
     expect(results).to_have_count(1)
     expect(details(page).get_by_role("searchbox")).to_have_value('cinnamon in:"Kitchen"')
+    for close in (
+        lambda: page.keyboard.press("Escape"),
+        details(page).get_by_role("searchbox").click,
+    ):
+        menu.locator("summary").click()
+        close()
+        expect(menu).to_have_js_property("open", False)
+    expect(results).to_have_count(1)
     menu.locator("summary").click()
     kitchen.click()
     expect(results).to_have_count(2)
