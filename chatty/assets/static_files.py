@@ -96,6 +96,11 @@ _BUNDLES = {
     "js/notifications.js": "notifier system_notifications",
     # Every page, when it is idle.
     "js/offline_reading.js": "offline_reading offline_page notification_offer",
+    # Pages with forms. Each is small, and its name in the import map would be in every page.
+    "js/forms.js": (
+        "avatar_preview copy_link emoji_field join_requests kept_form offline_setting people save_at_once"
+        " search_menus"
+    ),
     # When something in the list of conversations changes, as when messages are read.
     "js/list.js": "sidebar_list badge_icon",
     # When someone writes "@", "#" or ":". Only its view is imported, so that it keeps its connect().
@@ -160,7 +165,8 @@ _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 # older browsers need.
 _STRING = re.compile(r"""("[^"\n]*"|'[^'\n]*')""")
 _SPACE = re.compile(r"\s+")
-_SPACE_AROUND = re.compile(r"(?<!:) ?([{};,]) ?|(?<=:) (?!;)")
+_SPACE_AROUND = re.compile(r"(?<!:) ?([{};,>]) ?|(?<=:) (?!;)")
+_ZERO = re.compile(r"(?<![\w.])0(?=\.\d)")  # 0.5rem
 
 # A module's name in an import.
 _SPECIFIER = re.compile(r'"chatty/(?P<module>[\w/]+\.js)"')
@@ -297,7 +303,8 @@ def _minify_styles(text: str) -> str:
 
 
 def _without_spaces(part: str) -> str:
-    return _SPACE_AROUND.sub(r"\1", _SPACE.sub(" ", part)).replace(";}", "}")
+    short = _SPACE_AROUND.sub(r"\1", _SPACE.sub(" ", part))
+    return _ZERO.sub("", short).replace(";}", "}")
 
 
 def _read(storage: Any, path: str) -> str:

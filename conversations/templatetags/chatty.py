@@ -12,6 +12,7 @@ from zipfile import ZipFile
 
 from django import template
 from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
 from django.forms import BoundField
 from django.template.base import NodeList, Parser, Token
 from django.template.context import Context
@@ -194,10 +195,14 @@ def import_map(context: Context, query: str = "") -> SafeString:
     )
 
 
+class _WithoutSpaces(DjangoJSONEncoder):
+    item_separator, key_separator = ",", ":"
+
+
 @lru_cache(maxsize=8)
 def _import_map(language: str | None, query: str) -> SafeString:
     """`language`: the active one."""
-    tag = json_script({"imports": script_templates.module_urls(query)})
+    tag = json_script({"imports": script_templates.module_urls(query)}, encoder=_WithoutSpaces)
     return mark_safe(tag.removeprefix('<script type="application/json">').removesuffix("</script>"))
 
 
