@@ -117,8 +117,7 @@ export class ConversationChat extends Emitter {
 
   /** `what` is added to it, or removed: "pin", or a reaction as in the path. */
   async toggle(id, what, on) {
-    const path = `messages/${id}/${what}/`;
-    const answer = await (on ? this.#rest.put(path) : this.#rest.delete(path));
+    const answer = await this.#rest[on ? "put" : "delete"](`messages/${id}/${what}/`);
     if (answer?.id) this.#store.merge([answer]);
   }
 

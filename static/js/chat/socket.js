@@ -26,7 +26,7 @@ export class Socket extends Emitter {
   #random;
   #socket = null;
   #timer = null; // until the next attempt, or until this socket counts as dead
-  #due; // when that attempt is (performance.now())
+  retryAt; // when that attempt is, in the state "waiting" (performance.now())
   #stopListening = null;
   #state = "off";
   #code; // of the last close
@@ -72,11 +72,6 @@ export class Socket extends Emitter {
   /** The close code of the last socket. Undefined before the first close and while online. */
   get code() {
     return this.online ? undefined : this.#code;
-  }
-
-  /** Milliseconds until the next attempt. Not above zero if none is waited for. */
-  get retryIn() {
-    return this.#state === "waiting" ? this.#due - performance.now() : 0;
   }
 
   /** Failed attempts in a row; 0 once any attempt on this page has succeeded. */
@@ -196,7 +191,7 @@ export class Socket extends Emitter {
 
   #openAfter(delay) {
     clearTimeout(this.#timer);
-    this.#due = performance.now() + delay;
+    this.retryAt = performance.now() + delay;
     this.#timer = setTimeout(() => this.#open(), delay);
   }
 

@@ -129,21 +129,22 @@ export class MessageActions {
     return { id, author: author?.name ?? "", excerpt: excerpt ?? "" };
   }
 
-  async toggle(row, chip) {
-    const mine = chipOf(row, chip.value)?.getAttribute("aria-pressed") === "true";
-    await this.#react(row, chip.value, !mine);
+  toggle(row, { value }) {
+    return this.#react(row, value);
   }
 
+  /** Without `on`, a reaction of mine is removed, and another one added. */
   async #react(row, emoji, on) {
     const id = idOf(row);
-    const chip = chipOf(row, emoji);
-    if (chip?.getAttribute("aria-busy") === "true") return;
-    chip?.setAttribute("aria-busy", "true");
+    const chip = [...row.querySelectorAll(".chip")].find(({ value }) => value === emoji);
+    if (chip?.ariaBusy) return;
+    on ??= chip?.ariaPressed !== "true";
+    if (chip) chip.ariaBusy = "true";
     try {
       this.#message.rememberReaction(id, emoji, on);
       await this.#chat.toggle(id, `reactions/${encodeURIComponent(emoji)}`, on);
     } finally {
-      chip?.removeAttribute("aria-busy");
+      if (chip) chip.ariaBusy = null;
     }
   }
 
@@ -185,8 +186,7 @@ export class MessageActions {
   }
 
   async pin(row) {
-    const { pin } = await view("pins", { isAwaited: true });
-    await pin(row, this.#chat);
+    await this.#chat.toggle(idOf(row), "pin", !part(row, "message__pin"));
   }
 
   async unread(row) {
@@ -234,7 +234,3 @@ export class MessageActions {
 
 // The values of data-action, each with a method(row, pressed element).
 const ACTIONS = "reply react toggle picked edit delete pin unread copy link retry amend discard".split(" ");
-
-function chipOf(row, emoji) {
-  return [...row.querySelectorAll(".chip")].find((chip) => chip.value === emoji);
-}

@@ -177,7 +177,8 @@ class OfflineView {
       }
       const note = there ?? this.#newNote();
       const [age, next] = note.querySelectorAll("span");
-      const n = Math.ceil(this.#socket.retryIn / 1000);
+      const { state, retryAt } = this.#socket;
+      const n = state === "waiting" ? Math.ceil((retryAt - performance.now()) / 1000) : 0;
       setText(age, ageText(this.#savedAt ?? this.#lostAt));
       setText(next, n > 0 ? t("offline.next", { n }) : t("connection.connecting"));
       part(note, "button").ariaDisabled = String(this.#chat.status.state === "connecting");

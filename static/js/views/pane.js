@@ -253,16 +253,16 @@ class Pane {
   /** Show changes in the conversation that is open now. */
   #follow() {
     this.#stopFollowing();
-    const { conversation } = this.#page;
-    if (!conversation) {
-      this.#stopFollowing = () => {};
-      return;
-    }
-    const { chat, id } = conversation;
-    const stops = [
-      chat.on("message", ({ message }) => message.notice && this.#refreshSoon(id)),
-      chat.store.on("change", ({ ids }) => ids.some((each) => this.#lists(each)) && this.#refreshSoon(id)),
-    ];
+    const { chat, id } = this.#page.conversation ?? {};
+    const stops = chat
+      ? [
+          chat.on("message", ({ message }) => message.notice && this.#refreshSoon(id)),
+          chat.store.on(
+            "change",
+            ({ ids }) => ids.some((each) => this.#lists(each)) && this.#refreshSoon(id),
+          ),
+        ]
+      : [];
     this.#stopFollowing = () => {
       for (const stop of stops) stop();
     };

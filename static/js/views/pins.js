@@ -1,4 +1,4 @@
-// Pinned messages: pins and unpins them, and draws the marks and notices of pins that the server has not drawn.
+// Pinned messages: draws the marks and notices of pins that the server has not drawn.
 
 import { element, fill, idOf, part } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
@@ -37,9 +37,4 @@ export function showLink(row, { notice }) {
   link.href = `/m/${notice.data.message}/`;
   text.replaceWith(link);
   link.append(text);
-}
-
-/** Pin the message of this row, or unpin it. */
-export async function pin(row, chat) {
-  await chat.toggle(idOf(row), "pin", !part(row, "message__pin"));
 }
