@@ -10,6 +10,8 @@ import pytest
 from babel.messages.catalog import Catalog
 from django.apps import apps
 from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin.utils import label_for_field
 from django.utils import translation
 from django.utils.functional import Promise
 
@@ -144,3 +146,19 @@ def test_system_message_patterns_are_translated_with_placeholders():
     with translation.override("de"):
         assert notices.patterns()["added"] == "{who} hat {whom} hinzugefügt."
         assert notices.patterns()["renamed"] == "{who} hat die Unterhaltung in „{new}“ umbenannt."
+
+
+def test_names_in_the_administration_are_translated():
+    for model, options in admin.site._registry.items():
+        shown = [*options.list_display, *(options.fields or ())]
+        fields = [each for each in dict.fromkeys(shown) if isinstance(each, str)]
+        english, german = (_names_in_admin(options, fields, code) for code in ("en", "de"))
+        same = {name for name, other in zip(english, german, strict=True) if name == other}
+        assert same <= {"#", "ID"}, model
+
+
+def _names_in_admin(options, fields, language):
+    with translation.override(language):
+        labels = [label_for_field(field, options.model, options) for field in fields]
+        names = (options.opts.verbose_name, options.opts.verbose_name_plural)
+        return [str(each) for each in (*labels, *names)]

@@ -21,7 +21,7 @@ class Work(models.Model):
     # A random token of the process that has claimed it; "" if none has. Each claim has a new one.
     claim = models.CharField(max_length=16, default="", blank=True, editable=False)
     # When the claim runs out, even if the process that made it is gone. NULL if there is none.
-    claimed_until = models.DateTimeField(null=True, editable=False)
+    claimed_until = models.DateTimeField(_("claimed until"), null=True, editable=False)
     # In a row. Counted when claimed and reset when done, so that work that kills its process is counted too.
     failures = models.PositiveSmallIntegerField(_("failed attempts"), default=0)
     error = models.CharField(_("last error"), max_length=ERROR_MAX, default="", blank=True)

@@ -66,22 +66,28 @@ class Conversation(Folded):
         OPEN = "open", _("public: anyone here can join")
         CLOSED = "closed", _("private: members only")
 
-    kind = models.CharField(max_length=8, choices=Kind, default=Kind.GROUP)
-    access = models.CharField(max_length=8, choices=Access, default=Access.CLOSED)
-    name = models.CharField(max_length=limits.NAME_MAX, blank=True)
-    topic = models.CharField(max_length=limits.TOPIC_MAX, blank=True)
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind, default=Kind.GROUP)
+    access = models.CharField(_("access"), max_length=8, choices=Access, default=Access.CLOSED)
+    name = models.CharField(_("name"), max_length=limits.NAME_MAX, blank=True)
+    topic = models.CharField(_("topic"), max_length=limits.TOPIC_MAX, blank=True)
     folded_name = FoldedColumn()
     folded_topic = FoldedColumn()
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("created by"),
     )
-    created_at = models.DateTimeField()
-    archived_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(_("created"))
+    archived_at = models.DateTimeField(_("archived"), null=True, blank=True)
     # Set in the transaction that deletes it for everyone; its rows are removed in batches afterwards.
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_seq = models.PositiveBigIntegerField(default=0, editable=False)
     version = models.PositiveBigIntegerField(default=0, editable=False)
-    last_text_at = models.DateTimeField(editable=False)  # the sidebar is sorted by this
+    last_text_at = models.DateTimeField(
+        _("last message"), editable=False
+    )  # the sidebar is sorted by this
     # "3-8": the two user ids of a direct message, lower first. Unique, so that two people who start
     # one at the same moment get the same conversation.
     direct_key = models.CharField(max_length=48, null=True, unique=True, editable=False)
@@ -98,6 +104,8 @@ class Conversation(Folded):
     slow_mode = models.PositiveIntegerField(default=0, db_default=0)  # seconds between two messages
 
     class Meta:
+        verbose_name = _("conversation")
+        verbose_name_plural = _("conversations")
         constraints = [
             models.CheckConstraint(
                 condition=Q(kind="group", direct_key=None) & (~Q(name="") | Q(access="closed"))
