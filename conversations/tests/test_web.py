@@ -722,7 +722,7 @@ def test_import_map_has_the_nonce(browser, group, alice):
     nonces = set(values(page, 'script:not([type="application/json"])', "nonce"))
     assert nonces == {nonce[1]}
     assert re.search(
-        r'"chatty/main.js": "/static/js/main[^"]*\.js"', one(page, "script[type=importmap]").string
+        r'"chatty/main.js":"/static/js/main[^"]*\.js"', one(page, "script[type=importmap]").string
     )
 
 
