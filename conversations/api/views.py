@@ -120,7 +120,7 @@ class BrowseView(ChatAPIView):
             current_user(request), text=self.query["q"], limit=limit + 1, after=after
         )
         page, more = rows[:limit], len(rows) > limit
-        place = paging.name_cursor(page[-1].name, page[-1].pk) if more else None
+        place = paging.name_cursor(page[-1].folded_name, page[-1].pk) if more else None
         results = msgspec.convert(page, list[PublicConversationOut], from_attributes=True)
         return Response(PublicConversationsOut(results, paging.next_page(request, place)))
 

@@ -133,7 +133,7 @@ class Conversation(Folded):
         indexes = [
             # Browsing: public groups by name.
             models.Index(
-                fields=["name", "id"],
+                fields=["folded_name", "id"],
                 condition=Q(access="open", archived_at=None, deleted_at=None),
                 name="conversation_browse",
             ),

@@ -81,16 +81,16 @@ def forget_seen_last() -> None:
 def browse(
     user: User, *, text: str = "", limit: int = 50, after: tuple[str, int] | None = None
 ) -> list[Conversation]:
-    """Return public conversations by name, annotated with `members_count`, `joined` and `removed` (the
-    user was removed and can't join).
+    """Return public conversations by name without case and accents, annotated with `members_count`, `joined`
+    and `removed` (the user was removed and can't join).
 
-    `after`: (name, id) of the last conversation on the previous page.
+    `after`: (folded_name, id) of the last conversation on the previous page.
     """
     found = _open_groups(user).filter(contains_all(text, "name", "topic"), archived_at=None)
     if after is not None:
         name, pk = after
-        found = found.filter(Q(name__gt=name) | Q(name=name, pk__gt=pk))
-    return list(found.order_by("name", "pk")[:limit])
+        found = found.filter(Q(folded_name__gt=name) | Q(folded_name=name, pk__gt=pk))
+    return list(found.order_by("folded_name", "pk")[:limit])
 
 
 def public_called(user: User, text: str, *, limit: int) -> list[int]:
@@ -181,7 +181,7 @@ def can_be_welcome(conversation_id: int) -> bool:
 
 def welcome_choices() -> list[Conversation]:
     """Return the public conversations that new people could join, the first WELCOME_SHOWN by name."""
-    return list(_public().filter(archived_at=None).order_by("name", "pk")[:WELCOME_SHOWN])
+    return list(_public().filter(archived_at=None).order_by("folded_name", "pk")[:WELCOME_SHOWN])
 
 
 def suggested_welcome() -> int | None:

@@ -402,14 +402,15 @@ def test_browse_lists_public_groups_with_membership(
 
 
 def test_browse_paging_handles_equal_names(alice):
-    for name in ("Apples", "Apples", "Pears", "apples", "Äpfel"):
+    for name in ("Apples", "Apples", "Pears", "apples", "Äpfel", "bread"):
         actions.create_conversation(alice, name=name, access="open")
-    everything = [row.pk for row in queries.browse(alice)]
-    assert len(everything) == 5
+    rows = queries.browse(alice)
+    assert [row.name for row in rows] == ["Äpfel", "Apples", "Apples", "apples", "bread", "Pears"]
+    everything = [row.pk for row in rows]
     place, found = None, []
     while rows := queries.browse(alice, limit=2, after=place):
         found += [row.pk for row in rows]
-        place = (rows[-1].name, rows[-1].pk)
+        place = (rows[-1].folded_name, rows[-1].pk)
     assert found == everything
 
 
