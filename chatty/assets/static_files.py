@@ -96,10 +96,10 @@ _BUNDLES = {
     "js/notifications.js": "notifier system_notifications",
     # Every page, when it is idle.
     "js/offline_reading.js": "offline_reading offline_page notification_offer",
-    # Pages with forms. Each is small, and its name in the import map would be in every page.
-    "js/forms.js": (
-        "avatar_preview copy_link emoji_field join_requests kept_form offline_setting people save_at_once"
-        " search_menus"
+    # On few pages, or seldom. Each is small, and its name in the import map would be in every page.
+    "js/seldom.js": (
+        "avatar_preview connection_action conversation_link copy_link emoji_field join_requests"
+        " kept_form offline_setting people people_to_talk_to save_at_once search_menus"
     ),
     # When something in the list of conversations changes, as when messages are read.
     "js/list.js": "sidebar_list badge_icon",
@@ -143,6 +143,9 @@ CORE_STYLE_PARTS = tuple(
         "utilities",
     )
 )
+# What the pages of signed-in people have besides: messages, and what they contain.
+MESSAGE_STYLES = "css/messages.css"
+MESSAGE_STYLE_PARTS = ("css/components/content.css", "css/components/files.css")
 # In minified code.
 _CONST = re.compile(r"\bconst(?=[ {\[])")
 _SEPARATED = re.compile(r"(?<![\w.$])\d+(?:_\d{3})+(?![\w.])")  # 10_000
@@ -202,9 +205,12 @@ class BundlingManifestStorage(CompressedManifestStaticFilesStorage):
         made = list(bundles(lambda module: _read(*paths[f"js/{module}"]), scripts))
         for name, modules, text in made:
             self._replace(paths, [f"js/{module}" for module in modules], name, text)
-        if all(name in paths for name in CORE_STYLE_PARTS):
-            text = "\n".join(_read(*paths[name]) for name in CORE_STYLE_PARTS)
-            self._replace(paths, CORE_STYLE_PARTS, CORE_STYLES, text)
+        for name, parts in (
+            (CORE_STYLES, CORE_STYLE_PARTS),
+            (MESSAGE_STYLES, MESSAGE_STYLE_PARTS),
+        ):
+            if all(part in paths for part in parts):
+                self._replace(paths, parts, name, "\n".join(_read(*paths[part]) for part in parts))
         for name in list(filter(_is_script, paths)):
             before_naming = _read(*paths[name])
             text = merge_imports(_SPECIFIER.sub(self._name_bundle, before_naming))

@@ -25,7 +25,7 @@ from django.utils.translation import get_language
 from accounts import installation
 from accounts.models import User
 from accounts.wire import PersonOut
-from chatty.assets.static_files import CORE_STYLE_PARTS
+from chatty.assets.static_files import CORE_STYLE_PARTS, MESSAGE_STYLE_PARTS
 from chatty.version import __version__
 from conversations import capabilities, notices, wire
 from conversations.models import Conversation
@@ -296,7 +296,17 @@ def quick_emoji() -> tuple[str, ...]:
 @register.simple_tag
 def core_styles() -> SafeString:
     """The style sheets of every page: one link if they are bundled."""
-    urls = dict.fromkeys(static(path) for path in CORE_STYLE_PARTS)
+    return _links_to(CORE_STYLE_PARTS)
+
+
+@register.simple_tag
+def message_styles() -> SafeString:
+    """The style sheets of pages that can show messages."""
+    return _links_to(MESSAGE_STYLE_PARTS)
+
+
+def _links_to(styles: Iterable[str]) -> SafeString:
+    urls = dict.fromkeys(map(static, styles))
     return format_html_join("\n", '<link rel="stylesheet" href="{}">', ((url,) for url in urls))
 
 

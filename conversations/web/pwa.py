@@ -23,7 +23,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.installation import installation_name
 from chatty.assets.build import build_id
-from chatty.assets.static_files import CORE_STYLE_PARTS
+from chatty.assets.static_files import CORE_STYLE_PARTS, MESSAGE_STYLE_PARTS
 from conversations import limits
 from conversations.models import Conversation
 from conversations.web import script_templates
@@ -38,7 +38,7 @@ _QUERY = "?offline"
 OFFLINE_FILES = (
     *CORE_STYLE_PARTS,
     "css/components/card.css",
-    "css/components/files.css",
+    *MESSAGE_STYLE_PARTS,
     "css/components/attach.css",
     "js/offline.js",
     "img/favicon.svg",
