@@ -96,10 +96,10 @@ _BUNDLES = {
     "js/notifications.js": "notifier system_notifications",
     # Every page, when it is idle.
     "js/offline_reading.js": "offline_reading offline_page notification_offer",
-    # On few pages, or seldom. Each is small, and its name in the import map would be in every page.
-    "js/seldom.js": (
-        "avatar_preview connection_action conversation_link copy_link emoji_field join_requests"
-        " kept_form offline_setting people people_to_talk_to save_at_once search_menus"
+    # Pages with forms. Each is small, and its name in the import map would be in every page.
+    "js/forms.js": (
+        "avatar_preview copy_link emoji_field join_requests kept_form offline_setting people save_at_once"
+        " search_menus"
     ),
     # When something in the list of conversations changes, as when messages are read.
     "js/list.js": "sidebar_list badge_icon",
