@@ -239,6 +239,7 @@ def test_scrollbars_are_dark_in_dark_mode(page: Window, room: Room) -> None:
     assert max(strip.tobytes()) < 200  # the thumb is grey
 
 
+@pytest.mark.long  # in Chromium, see test_offline.py
 def test_offline_page_shows_saved_messages(window: Window, room: Room) -> None:
     room.say(room.bob, "Read me on the train")
     window.goto(room.server.url + room.path)

@@ -47,6 +47,7 @@ def seen(page: Page) -> Locator:
     return page.locator("#seen .visually-hidden")
 
 
+@pytest.mark.long
 def test_presence_changes_update_without_flicker(
     visit: Visit, server: ChatServer, room: Room, direct: str
 ) -> None:
