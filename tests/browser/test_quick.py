@@ -347,7 +347,8 @@ def test_every_shortcut_has_a_named_button(alice: Page, room: Room) -> None:
         "all => all.map(each => (each.getAttribute('aria-label') || each.textContent).trim())"
     )
     assert set(names) == {
-        *("React", "Reply", "Edit", "Copy text", "Copy link", "Mark unread", "Delete")
+        *("React", "Reply", "Edit", "Copy text", "Copy link", "Pin", "Unpin", "Mark unread"),
+        "Delete",
     }
 
 
