@@ -278,7 +278,8 @@ def names_of_members(
         return found
 
 
-_FIELDS = Message._meta.concrete_fields
+# No message is pinned before it is stored.
+_FIELDS = [field for field in Message._meta.concrete_fields if field.name != "pinned"]
 # Values of exactly these field classes are written to JSON unchanged. All other fields, including their
 # subclasses, convert their values: see _prepare_value().
 _JSON_FIELDS = {
