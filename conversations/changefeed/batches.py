@@ -20,7 +20,6 @@ from django.utils import timezone
 from chatty.jobs import claims
 from chatty.jobs.work import ERROR_MAX
 from chatty.ops import logs, metrics
-from conversations import limits
 from conversations.changefeed.models import Cursor, ReaderState, SetAsideChange
 from conversations.changefeed.readers import (
     Batch,
@@ -35,7 +34,7 @@ from conversations.models import Membership, Message
 logger = logging.getLogger(__name__)
 
 SUBJECTS_MAX = 50  # cursors in one batch
-CHANGES_MAX = limits.messages_at_a_time(1_000)  # changes in one batch; readers load their texts
+CHANGES_MAX = 1_000  # changes in one batch: fewer if messages are long (steps.LENGTH)
 STEPS_MAX = 50  # changes of a troubled cursor in one claim
 
 

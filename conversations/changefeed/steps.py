@@ -10,10 +10,14 @@ What has changed in a conversation, for a cursor (version, seq):
 The order matters. Messages of step 2 are in their state of the conversation's version or later, because
 that was read before. So after both steps the reader knows everything up to it, even if it takes many
 batches to read a long history, and no message that was edited in between is taken for a known one.
+
+A batch is limited by the length of its messages, not only by their number: readers read their texts, and
+Python executes one thread at a time. With a hundred long messages in a batch, everyone's sends were slower.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
@@ -42,8 +46,12 @@ class Step(msgspec.Struct):
     more: bool = False
 
 
+LENGTH = 250  # of a text, which makes a message count for one more
+
+
 def read_steps(cursors: Sequence[Cursor], most: int) -> list[Step]:
-    """Return what each cursor has to be moved over: up to `most` changes each."""
+    """Return what each cursor has to be moved over: up to `most` changes each. A long message counts for
+    several, but the first is always among them."""
     if cursors[0].source == Cursor.Source.MEMBERSHIP:
         return _read_memberships(cursors)
     heads, changes = _read_rows(cursors, most)
@@ -56,7 +64,7 @@ def read_steps(cursors: Sequence[Cursor], most: int) -> list[Step]:
     ]
 
 
-_Row = Sequence[int]  # message id, seq, version
+_Row = Sequence[int]  # message id, seq, version, length of its text
 _Head = tuple[int, int, bool]  # version, last_seq, deleted
 
 
@@ -69,30 +77,41 @@ def _make_step(cursor: Cursor, head: _Head | None, rows: list[_Row], most: int) 
     if deleted:
         return Step(cursor, Batch() if cursor.ended else gone, version, last_seq, ended=True)
     changed = sorted((row for row in rows if row[1] <= cursor.seq), key=lambda row: row[2])
-    if len(changed) >= most:
-        part = changed[:most]
+    part = _first(changed, most)
+    if len(part) < len(changed) or len(changed) >= most:
         return Step(cursor, _batch_of(cursor, part), part[-1][2], cursor.seq, more=True)
     # Those sent since the conversation was read are for the next batch: this one ends before their seq.
     new = sorted((row for row in rows if cursor.seq < row[1] <= last_seq), key=lambda row: row[1])
-    part = new[: most - len(changed)]
+    part = _first(new, most - sum(map(_weight, changed)))
     seq = part[-1][1] if len(part) < len(new) or len(new) >= most else last_seq
     batch = _batch_of(cursor, [*changed, *part])
     return Step(cursor, batch, version, seq, more=seq < last_seq)
+
+
+def _weight(row: _Row) -> int:
+    return 1 + row[3] // LENGTH
+
+
+def _first(rows: Sequence[_Row], most: int) -> Sequence[_Row]:
+    """Return the first rows that weigh up to `most` together, and at least one."""
+    total = itertools.accumulate(map(_weight, rows))
+    return rows[: max(1, sum(1 for _ in itertools.takewhile(most.__ge__, total)))]
 
 
 def _batch_of(cursor: Cursor, rows: Iterable[_Row]) -> Batch:
     conversation, known = cursor.subject_id, cursor.seq
     return Batch(
         tuple(
-            MessageChange(conversation, pk, seq, version, seq > known) for pk, seq, version in rows
+            MessageChange(conversation, pk, seq, version, seq > known)
+            for pk, seq, version, _length in rows
         )
     )
 
 
 def _read_rows(
     cursors: Sequence[Cursor], most: int
-) -> tuple[dict[int, _Head], list[tuple[int, int, int, int]]]:
-    """Return the conversations by id, and (conversation id, message id, seq, version) of what has changed.
+) -> tuple[dict[int, _Head], list[tuple[int, int, int, int, int]]]:
+    """Return the conversations by id, and a row for each message that has changed, with its conversation id.
 
     The conversations are read first: a message that changes in between has a version they don't know yet.
     """
@@ -170,14 +189,16 @@ _READ_HEADS = Statement(
     WHERE id = ANY($1::bigint[])"""
 )
 _READ_CHANGES = Statement(
-    """SELECT m.conversation_id, m.id, m.seq, m.version
+    """SELECT m.conversation_id, m.id, m.seq, m.version, m.length
     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS k(conversation, version, seq)
     CROSS JOIN LATERAL (
-        (SELECT x.conversation_id, x.id, x.seq, x.version FROM conversations_message x
+        (SELECT x.conversation_id, x.id, x.seq, x.version, octet_length(x.body) AS length
+         FROM conversations_message x
          WHERE x.conversation_id = k.conversation AND x.version > k.version AND x.seq <= k.seq
          ORDER BY x.version LIMIT $4::int)
         UNION ALL
-        (SELECT x.conversation_id, x.id, x.seq, x.version FROM conversations_message x
+        (SELECT x.conversation_id, x.id, x.seq, x.version, octet_length(x.body) AS length
+         FROM conversations_message x
          WHERE x.conversation_id = k.conversation AND x.seq > k.seq
          ORDER BY x.seq LIMIT $4::int)
     ) m"""
@@ -186,10 +207,10 @@ _READ_HEADS_ON_SQLITE = """
     SELECT id, version, last_seq, deleted_at IS NOT NULL FROM conversations_conversation
     WHERE id IN (SELECT value FROM json_each(%s))"""
 _READ_CHANGED_ON_SQLITE = """
-    SELECT conversation_id, id, seq, version FROM conversations_message
+    SELECT conversation_id, id, seq, version, length(body) FROM conversations_message
     WHERE conversation_id = %s AND version > %s AND seq <= %s ORDER BY version LIMIT %s"""
 _READ_NEW_ON_SQLITE = """
-    SELECT conversation_id, id, seq, version FROM conversations_message
+    SELECT conversation_id, id, seq, version, length(body) FROM conversations_message
     WHERE conversation_id = %s AND seq > %s ORDER BY seq LIMIT %s"""
 _MOVE = """
     UPDATE changefeed_cursor AS k SET version = new.version, seq = new.seq, ended = new.ended <> 0,

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 _KEPT = 30_000  # hashes, and hashes of words, in memory: up to 10 MB. A language has fewer in frequent use.
 _WORD_MAX = 20
+_LONG = 200  # hashes, from which on it is worth the time to leave out those that are there already
 
 
 class GramKey:
@@ -41,7 +42,7 @@ class GramKey:
         return list(map(self._hashes.__getitem__, grams))
 
     def hash_text(self, folded: str) -> list[str]:
-        """Return the hash of each gram of a folded text, in the order of text_grams().
+        """Return the hash of each gram of a folded text. In a short text, a few can be there several times.
 
         Most words are known, which takes a third of the time.
         """
@@ -52,10 +53,10 @@ class GramKey:
             hashes = known.get(word)
             found += self._hash_word(word) if hashes is None else hashes
         found += self.hash(map(gap_gram, words, words[1:]))
-        return found
+        return found if len(found) < _LONG else list(dict.fromkeys(found))
 
     def _hash_word(self, word: str) -> list[str]:
-        hashes = self.hash(word_grams(word))
+        hashes = self.hash(dict.fromkeys(word_grams(word)))
         if (
             len(word) <= _WORD_MAX
         ):  # longer ones are addresses, and sentences of scripts without spaces

@@ -74,6 +74,23 @@ def test_a_history_in_small_batches_is_complete_and_new_only_once(notebook, alic
     assert len(notebook.seen) <= len(rows) + 2
 
 
+def test_a_long_message_counts_for_several_changes_of_a_batch(notebook, alice, pair):
+    """Otherwise a batch of long messages takes ten times as long, while others wait for the interpreter."""
+    notebook.read()
+    notebook.batches.clear()
+    for text in ("x" * 2 * steps.LENGTH, "x" * 9_999, "1", "2", "3", "4"):
+        say(alice, pair, text)
+    notebook.read(most=6)
+    sizes = [len(batch.messages) for batch in notebook.batches if batch.messages]
+    assert sizes == [1, 1, 4]  # the second alone counts for more than six
+    notebook.batches.clear()
+    for pk in notebook.created[-3:]:
+        actions.edit_message(alice, pk, "x" * 2 * steps.LENGTH)
+    notebook.read(most=6)
+    assert [len(batch.messages) for batch in notebook.batches if batch.messages] == [2, 1]
+    assert notebook.texts == current(pair)
+
+
 def test_several_conversations_share_a_call(notebook, alice, pair, open_group):
     say(alice, pair)
     say(alice, open_group)

@@ -145,6 +145,6 @@ def test_first_page_needs_a_fixed_number_of_queries(
     index_all()
     client = Client()
     client.force_login(alice)
-    with django_assert_max_num_queries(32):
+    with django_assert_max_num_queries(34):
         page = client.get("/search/", {"q": "tea"})
     assert len(parse(page).select("ul.results > .result")) == 3 * SHOWN

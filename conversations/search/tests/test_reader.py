@@ -49,6 +49,14 @@ def found(user, text: str) -> list[str]:
     return [each.message.body for each in queries.search(user, parse(text)).results]
 
 
+def test_grams_that_a_long_text_repeats_are_stored_once(alice, pair):
+    for text in ("[" * 3_900, "tea time " * 300, "tea " * 200 + "x" * 1_000):
+        message = say(alice, pair, text)
+        catch_up()
+        assert len(entries()[message.pk]) < 1_000
+        assert text.strip() in found(alice, text[:8])
+
+
 def test_new_edited_and_deleted_messages_are_followed(alice, pair):
     message = say(alice, pair, "First words")
     catch_up()
