@@ -40,9 +40,8 @@ def test_sizes_follow_from_the_setting(body_max):
         import django; django.setup()
         from django.conf import settings
         from conversations import limits
-        from conversations.changefeed import batches
         from conversations.search import queries
-        print(limits.BODY_MAX, settings.FRAME_MAX, limits.HTML_MAX, queries._CHUNK_MAX, batches.CHANGES_MAX)
+        print(limits.BODY_MAX, settings.FRAME_MAX, limits.HTML_MAX, queries._CHUNK_MAX)
     """
     environment = {
         **os.environ,
@@ -52,8 +51,8 @@ def test_sizes_follow_from_the_setting(body_max):
     ran = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
-    body, frame, html, chunk, changes = map(int, ran.stdout.split())
+    body, frame, html, chunk = map(int, ran.stdout.split())
     assert body == body_max
     assert frame > 6 * body  # each character can be an escape such as \\u00e4
     assert html > 5 * body  # or &amp;
-    assert (chunk, changes) == ((400, 1_000) if body_max == 500 else (100, 250))
+    assert chunk == (400 if body_max == 500 else 100)
