@@ -281,6 +281,12 @@ LIMIT_GROUPS = (
                 default="50/h",
             ),
             Setting(
+                name="LIMIT_PINS",
+                kind="rate",
+                description="Messages that one person pins or unpins.",
+                default="30/5m",
+            ),
+            Setting(
                 name="LIMIT_JOIN_REQUESTS",
                 kind="rate",
                 description="Requests to join conversations by one person.",

@@ -150,6 +150,18 @@ def test_last_pin_that_is_possible(alice, pair, hello, monkeypatch):
     pins.pin(alice, hello.pk)
 
 
+def test_pins_of_one_person_are_limited_but_repetitions_do_not_count(
+    alice, bob, pair, hello, settings
+):
+    settings.LIMITS = {**settings.LIMITS, "pins": "3/h"}
+    for action in (pins.pin, pins.pin, pins.unpin, pins.unpin, pins.pin):
+        action(bob, hello.pk)
+    with raises_chat_error("slow_down"):
+        pins.unpin(bob, hello.pk)
+    assert Message.objects.get(pk=hello.pk).pinned
+    pins.unpin(alice, hello.pk)
+
+
 def test_deleted_conversation_takes_its_pins_with_it(alice, pair, hello):
     pins.pin(alice, hello.pk)
     actions.delete_conversation(alice, pair.pk)
