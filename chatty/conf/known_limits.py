@@ -281,6 +281,13 @@ LIMIT_GROUPS = (
                 default="50/h",
             ),
             Setting(
+                name="LIMIT_MENTIONS_ALL",
+                kind="rate",
+                description="Messages by one person that mention everyone with `@all`. Counted by each "
+                "process.",
+                default="10/30m",
+            ),
+            Setting(
                 name="LIMIT_PINS",
                 kind="rate",
                 description="Messages that one person pins or unpins.",

@@ -12,7 +12,12 @@ from chatty.common.entity_tags import Tags, require_match
 from chatty.common.errors import ChatError
 from chatty.common.text import is_blank
 from conversations import access, capabilities, publisher, queries
-from conversations.actions.rendering import RENDERED_COLUMNS, render_for, set_rendered
+from conversations.actions.rendering import (
+    RENDERED_COLUMNS,
+    add_everyone,
+    render_for,
+    set_rendered,
+)
 from conversations.actions.transactions import in_transaction
 from conversations.changes import MessageChanged
 from conversations.content import EMPTY_COLUMNS, Content, Rendered
@@ -54,8 +59,8 @@ def edit_message(
     `base`: the `edited_at` of the message when the edit began (None: it had never been edited). If the
     text has changed since then, nothing is saved. Reactions don't count as changes.
 
-    Raises ChatError: not_found, not_allowed, deleted, archived, empty, too_long, bad_text,
-    precondition_failed; EditConflictError.
+    Raises ChatError: not_found, not_allowed, deleted, archived, empty, too_long, bad_text, too_many (see
+    add_everyone()), precondition_failed; EditConflictError.
     """
     # A message with files needs no text. Whether it has any is known under the lock.
     is_empty = isinstance(body, str) and is_blank(body)
@@ -81,9 +86,10 @@ def _edit(
         # Conflicts are found by `edited_at`, so it must increase with each edit, even if the clock is
         # set back.
         edited_at = max(edited_at, message.edited_at + _TICK)
+    (found,) = queries.find_mentions([(message.conversation_id, rendered.calls)])
+    found = add_everyone(found, rendered.calls, membership, before=message.mentions)
     message.body, message.edited_at = body, edited_at
-    (mentions_found,) = queries.find_mentions([(message.conversation_id, rendered.calls)])
-    set_rendered(message, rendered, mentions_found, membership)
+    set_rendered(message, rendered, found)
     return save_change(message, "edited", user, "body", *RENDERED_COLUMNS, "edited_at")
 
 

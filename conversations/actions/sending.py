@@ -15,7 +15,7 @@ from conversations import access, bulk, limits, publisher, queries
 from conversations.actions.log import next_message, set_no_reactions
 from conversations.actions.parts import claim_parts
 from conversations.actions.read_marks import mark_opened
-from conversations.actions.rendering import parse, render_for, set_rendered
+from conversations.actions.rendering import add_everyone, parse, render_for, set_rendered
 from conversations.actions.slow_mode import note_post, slow_mode_refusal
 from conversations.actions.transactions import in_transaction
 from conversations.changes import MessageChanged
@@ -58,7 +58,7 @@ def send_message(user: User, conversation_id: int, *, key: str, **supplied: Any)
 def send_content(user: User, conversation_id: int, content: Content, *, key: str) -> Sent:
     """Send a message. If its key was used before, through any API, return the message stored then.
 
-    Raises ChatError: empty, too_long, bad_text, invalid, key_reused, not_found, archived...
+    Raises ChatError: empty, too_long, bad_text, invalid, key_reused, not_found, archived, too_many...
     """
     draft = render_draft(Draft(user.pk, conversation_id, key, content))
     (result,) = send_messages([draft])
@@ -169,6 +169,7 @@ def _store(
         conversation = membership_or_error.conversation
         try:
             claimed = parts.claim(membership_or_error, each.content)
+            mentions_found = add_everyone(mentions_found, each.rendered.calls, membership_or_error)
         except ChatError as error:
             results.append(error)
             continue
@@ -180,7 +181,7 @@ def _store(
             setattr(message, name, getattr(each.content, name))
         for name, value in claimed.items():
             setattr(message, name, value)
-        set_rendered(message, each.rendered, mentions_found, membership_or_error)
+        set_rendered(message, each.rendered, mentions_found)
         message.reply_to = reply_to
         mark_opened(membership_or_error)
         if conversation.slow_mode:

@@ -10,7 +10,7 @@ from accounts.models import User
 from conversations import actions, queries
 from conversations.mentions import EVERYONE
 from conversations.models import Conversation
-from conversations.tests.helpers import message_json, say
+from conversations.tests.helpers import message_json, new_key, raises_chat_error, say
 
 CHIP = '<span class="mention" data-people="0">@all</span>'
 
@@ -80,6 +80,32 @@ def test_someone_who_lost_the_right_can_correct_their_message_but_add_none(alice
     assert actions.edit_message(bob, second.pk, "Hello @all").mentions is None
     assert actions.edit_message(bob, first.pk, "Lunch").mentions is None
     assert actions.edit_message(bob, first.pk, "Lunch @all").mentions is None
+
+
+def test_limit_rejects_new_ones_and_nothing_else(alice, bob, pair, settings):
+    settings.LIMITS = {**settings.LIMITS, "mentions_all": "2/h"}
+    key = new_key()
+    first = say(bob, pair, "@all one", key=key)
+    assert say(bob, pair, "@all one", key=key) == first
+    say(bob, pair, "@all two")
+    with raises_chat_error("too_many") as caught:
+        say(bob, pair, "@all three")
+    assert "try again in 30 min" in caught.value.detail
+    assert not caught.value.retry
+    plain = say(bob, pair, "three")
+    assert plain.seq == first.seq + 2
+    with raises_chat_error("too_many"):
+        actions.edit_message(bob, plain.pk, "@all three")
+    assert actions.edit_message(bob, first.pk, "@all 1").mentions == [EVERYONE]
+    assert say(alice, pair, "@all").mentions == [EVERYONE]
+
+
+def test_text_that_mentions_no_one_does_not_count(alice, bob, pair, settings):
+    settings.LIMITS = {**settings.LIMITS, "mentions_all": "1/h"}
+    direct = actions.open_direct(alice, bob.pk)
+    actions.update_conversation(alice, pair.pk, mentioning_all="admins")
+    for where in (direct, pair, direct, pair):
+        assert say(bob, where, "@all").mentions is None
 
 
 def test_it_costs_no_query(alice, bob, pair, django_assert_num_queries):
