@@ -265,6 +265,8 @@ declare namespace Wire {
     status: Status | null;
     /** They have Chatty open. Null in large conversations. */
     online: boolean | null;
+    /** False: their account is deactivated, so mentions don't reach them. */
+    active: boolean;
   }
 
   interface Members {

@@ -380,6 +380,7 @@ def members_to_wire(conversation_id: int, members: list[Membership]) -> list[Mem
             status=status_to_wire(member.user),
             last_read_seq=member.last_read_seq if shows_presence else None,
             online=member.user_id in online if shows_presence else None,
+            active=member.user.is_active,
         )
         for member in members
     ]

@@ -776,7 +776,7 @@ def test_lists_do_not_create_conversations(alices, bob):
 # --- presence and read marks -------------------------------------------------------------------------
 
 
-def test_member_list_includes_presence_and_read_marks(
+def test_member_list_includes_presence_read_marks_and_closed_accounts(
     alices, bob, clive, group, monkeypatch, settings
 ):
     monkeypatch.setattr("conversations.api.views.online_users", lambda ids: {bob.pk} & set(ids))
@@ -787,6 +787,7 @@ def test_member_list_includes_presence_and_read_marks(
     assert [row["online"] for pk, row in rows.items() if pk != bob.pk] == [False] * (len(rows) - 1)
     bobs = Membership.objects.get(user=bob, conversation=group)
     assert rows[bob.pk]["last_read_seq"] == bobs.last_read_seq
+    assert [pk for pk, row in rows.items() if not row["active"]] == [clive.pk]
     settings.PRESENCE_MEMBERS = len(rows) - 1
     large = alices.get(path).json()["results"]
     assert {(row["online"], row["last_read_seq"]) for row in large} == {(None, None)}

@@ -132,6 +132,10 @@ class MemberOut(msgspec.Struct, frozen=True):
         bool | None,
         msgspec.Meta(description="They have Chatty open. Null in large conversations."),
     ]
+    active: Annotated[
+        bool,
+        msgspec.Meta(description="False: their account is deactivated, so mentions don't reach them."),
+    ]
 
 
 class MembersOut(msgspec.Struct, frozen=True):

@@ -140,6 +140,8 @@ def test_everyone_is_mentioned_by_those_who_may(alice: Page, bob: Page, room: Ro
     box(bob).press_sequentially("l")
     expect(note).to_have_text("Only admins can notify everyone here.")
     expect(offered(bob)).to_have_count(0)
+    bob.reload()  # it is also said of a draft
+    expect(note).to_have_text("Only admins can notify everyone here.")
     box(bob).press("Enter")
     expect(note).to_be_hidden()
     expect(bubble(alice, "Hi @all")).not_to_have_class(re.compile("message--mentioned"))

@@ -94,8 +94,9 @@ export function test_suggestions_begin_within_a_text_without_spaces() {
   equal([begins(emoji, "ありがとう:smi"), begins(emoji, "10:smi")], ["smi", null]);
 }
 
-function sourceOf(names, may, messages = []) {
-  const results = names.map((name, index) => ({ user: { id: index + 2, name, hue: 0, picture: null } }));
+function sourceOf(names, may, messages = [], closed = []) {
+  const members = names.map((name, index) => ({ user: { id: index + 2, name, hue: 0, picture: null } }));
+  const results = members.map((each) => ({ ...each, active: !closed.includes(each.user.name) }));
   return new MemberSource({
     chat: { id: 7, on() {}, store: { messages: () => messages } },
     me: { id: 1 },
@@ -131,6 +132,16 @@ export async function test_everyone_is_suggested_to_those_who_may_notify_them() 
     [true, false].map((may) => sourceOf(["Allen"], may).isLikely("all")),
     [true, false],
   );
+}
+
+export async function test_deactivated_members_are_neither_suggested_nor_counted() {
+  const source = sourceOf(["Bob", "Cem"], true, [], ["Cem"]);
+  const found = await source.suggest("");
+  equal(
+    found.map(({ name }) => name),
+    ["Bob", "all"],
+  );
+  equal(found[1].about.match(/\d+/)[0], "1");
 }
 
 export async function test_members_who_wrote_last_are_suggested_first() {

@@ -19,7 +19,7 @@ export class EveryoneNote {
   #stop;
   #ending = new AbortController();
 
-  /** `page`: see suggestions.js. `others()`: a promise of the other members. */
+  /** `page`: see suggestions.js. `others()`: a promise of the other active members. */
   constructor({ form, chat, permissions, conversationList }, others) {
     this.#form = form;
     this.#place = slot(form, "everyone"); // not in the editor of a message

@@ -22,7 +22,7 @@ export class MemberSource {
   #rest;
   #chat;
   #permissions;
-  #members = null; // a promise of [{id, name, hue, picture}], sorted by name
+  #members = null; // a promise of [{id, name, hue, picture}], active members sorted by name
   #askedAt = null; // when the member list was requested
   #stop;
   #note;
@@ -89,7 +89,7 @@ export class MemberSource {
     return !/\s/.test(typed) && (caseFolded(typed) !== EVERYONE || this.#permissions.can("mention-all"));
   }
 
-  /** A promise of the other members. */
+  /** A promise of the other members, without those whose accounts are deactivated. */
   #others() {
     if (elapsedSince(this.#askedAt) > FRESH) this.#members = null;
     this.#members ??= this.#load();
@@ -100,8 +100,9 @@ export class MemberSource {
     this.#askedAt = momentNow();
     try {
       const { results } = await this.#rest.get(`conversations/${this.#chat.id}/members/`);
-      const others = results.map(({ user }) => user).filter(({ id }) => id !== this.#me.id);
-      return others.sort((a, b) => a.name.localeCompare(b.name));
+      // Mentions reach no one else.
+      const others = results.filter(({ user, active }) => active !== false && user.id !== this.#me.id);
+      return others.map(({ user }) => user).sort((a, b) => a.name.localeCompare(b.name));
     } catch {
       this.#members = null; // retried at the next keystroke; names can also be typed in full
       return [];

@@ -20,7 +20,9 @@ export function startWriting(page) {
     const press = target.closest("[data-tool]");
     if (press) load("formatting").then((part) => part?.[press.dataset.tool](press));
   };
-  body.addEventListener("input", onInput, { signal });
+  form.addEventListener("input", onInput, { signal });
+  form.addEventListener("change", onInput, { signal }); // also a draft, of which it is said what "@all" will do
+  onInput();
   const bar = slot(form, "format");
   if (bar) {
     body.addEventListener("focus", () => load("formatting"), { signal });
