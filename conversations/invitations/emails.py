@@ -46,13 +46,13 @@ def _email(data: dict[str, Any]) -> EmailMessage | None:
     context = {
         "inviter": inviter.name,
         "note": invitation.note,
-        "conversations": [each.name for each in offer.conversations],
         "days": (invitation.expires_at - invitation.created_at).days,
         **mails.context_of(site),
         "link": site + reverse("invitations:invite", args=[token]),
     }
     known = user_by_email(invitation.email)
     with translation.override((known and known.language) or data["language"]):
+        context["conversations"] = [each.name_for_outsiders for each in offer.conversations]
         subject = _("%(inviter)s invited you to %(installation)s at %(host)s") % context
         words = render_to_string("mails/invitation.txt", context)
     return mails.email(subject, words, to=invitation.email)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from django.db.models import Count, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
@@ -21,6 +21,7 @@ from conversations.invitations import addresses, limits, rules, tokens
 from conversations.invitations.models import Acceptance, Invitation, Target
 from conversations.invitations.rules import Offer
 from conversations.models import Conversation, Departure, Membership, Removal
+from conversations.queries import titles_of_unnamed
 
 Row = TypeVar("Row", Removal, Departure)
 
@@ -127,13 +128,20 @@ def is_member_already(email: str, conversation_ids: Collection[int]) -> bool:
     return False
 
 
+class InvitedTo(NamedTuple):
+    """A conversation as its members know it. `name`: its title, if it has no name."""
+
+    pk: int
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """An invitation in the list of its inviter. `people`: the latest who came, at most PEOPLE_SHOWN.
     `state`: "live" or the reason why it isn't valid."""
 
     invitation: Invitation
-    conversations: list[Conversation]
+    conversations: list[InvitedTo]
     people: list[User]
     state: str
 
@@ -151,19 +159,19 @@ def invitations_of(user: User, *, limit: int, before: int | None = None) -> list
     rows = Invitation.objects.filter(created_by=user).order_by("-pk")
     if before is not None:
         rows = rows.filter(pk__lt=before)
-    return listed(rows[:limit])
+    return _listed(rows[:limit], user)
 
 
 def get_listed(user: User, invitation_id: int) -> Listed:
     """Return one of a person's own invitations. Raises ChatError("not_found")."""
-    found = listed(Invitation.objects.filter(created_by=user, pk=invitation_id))
+    found = _listed(Invitation.objects.filter(created_by=user, pk=invitation_id), user)
     if not found:
         raise ChatError("not_found")
     return found[0]
 
 
-def listed(rows: QuerySet[Invitation]) -> list[Listed]:
-    """A fixed number of queries."""
+def _listed(rows: QuerySet[Invitation], user: User) -> list[Listed]:
+    """Return these invitations of a person. A fixed number of queries."""
     found = list(rows.select_related("created_by"))
     ids = [each.pk for each in found]
     targets: dict[int, list[Conversation]] = defaultdict(list)
@@ -177,11 +185,24 @@ def listed(rows: QuerySet[Invitation]) -> list[Listed]:
     own = _refusals(found)
     for each in found:
         # Not those that the inviter has left: they may have got another name since.
-        targets[each.pk] = [to for to in targets[each.pk] if (each.created_by_id, to.pk) in own]
+        targets[each.pk] = [to for to in targets[each.pk] if (user.pk, to.pk) in own]
+    titles = _titles(user, [to for each in targets.values() for to in each])
     return [
-        Listed(each, targets[each.pk], people[each.pk], _state(each, targets[each.pk], own))
+        Listed(
+            each,
+            [InvitedTo(to.pk, titles[to.pk]) for to in targets[each.pk]],
+            people[each.pk],
+            _state(each, targets[each.pk], own),
+        )
         for each in found
     ]
+
+
+def _titles(user: User, conversations: Collection[Conversation]) -> dict[int, str]:
+    """Return id -> title for this member. One query, none if all of them have names."""
+    names = {each.pk: each.name for each in conversations}
+    unnamed = [pk for pk, name in names.items() if not name]
+    return names | (titles_of_unnamed(unnamed, user) if unnamed else {})
 
 
 def _latest_acceptances(invitation_ids: Collection[int]) -> QuerySet[Acceptance]:
@@ -224,12 +245,13 @@ def _state(
     return "archived" if "archived" in reasons else "ended"
 
 
-def conversations_to_invite_to(user: User, *, first: Collection[int] = ()) -> list[Conversation]:
+def conversations_to_invite_to(user: User, *, first: Collection[int] = ()) -> list[InvitedTo]:
     """Return conversations that the person can invite to, at most CHOICES_MAX: `first`, then by name."""
     rows = Membership.objects.select_related("conversation").filter(
         user=user, conversation__deleted_at=None, conversation__kind=Conversation.Kind.GROUP
     )
-    found = [row.conversation for row in rows if rules.refusal(row) is None]
+    can = [row.conversation for row in rows if rules.refusal(row) is None]
+    found = [InvitedTo(pk, title) for pk, title in _titles(user, can).items()]
     found.sort(key=lambda each: (each.pk not in first, each.name.casefold(), each.pk))
     return found[: limits.CHOICES_MAX]
 

@@ -12,7 +12,6 @@ from chatty.common.structs import Choices, NextPage, one_of
 from conversations.invitations.actions import Accepted, Answer
 from conversations.invitations.queries import Listed
 from conversations.invitations.rules import Offer
-from conversations.models import Conversation
 
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _State = Annotated[
@@ -131,7 +130,7 @@ def invitation_to_wire(found: Listed) -> InvitationOut:
     invitation = found.invitation
     return InvitationOut(
         id=invitation.pk,
-        conversations=_conversations(found.conversations),
+        conversations=[InvitedToOut(each.pk, each.name) for each in found.conversations],
         note=invitation.note,
         email=invitation.email,
         created_at=invitation.created_at,
@@ -151,7 +150,9 @@ def offer_to_wire(offer: Offer, *, can_register: bool, look_alike: bool) -> Offe
     return OfferOut(
         inviter=person_to_wire(offer.inviter),
         note=offer.invitation.note,
-        conversations=_conversations(offer.conversations),
+        conversations=[
+            InvitedToOut(each.pk, each.name_for_outsiders) for each in offer.conversations
+        ],
         expires_at=offer.invitation.expires_at,
         can_register=can_register,
         look_alike=look_alike,
@@ -162,7 +163,3 @@ def accepted_to_wire(accepted: Accepted) -> AcceptedOut:
     return AcceptedOut(
         person_to_wire(accepted.user), person_to_wire(accepted.inviter), accepted.conversations
     )
-
-
-def _conversations(found: list[Conversation]) -> list[InvitedToOut]:
-    return [InvitedToOut(each.pk, each.name) for each in found]

@@ -110,7 +110,8 @@ def _ask(user: User, conversation_id: int, token_hash: str, note: str) -> JoinRe
     if queries.waiting_number(conversation_id) >= queries.WAITING_MAX:
         raise ChatError("too_many", _("Too many people are waiting already. Try again later."))
     request = request or JoinRequest(conversation=conversation, user=user)
-    request.state, request.note, request.name = _State.WAITING, note, conversation.name
+    request.state, request.note = _State.WAITING, note
+    request.name = conversation.name_for_outsiders
     request.created_at, request.decided_at, request.decided_by = timezone.now(), None, None
     request.save()
     _publish(request, _State.WAITING)

@@ -69,3 +69,8 @@ class JoinRequest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.state} {self.conversation_id}"
+
+    @property
+    def conversation_name(self) -> str:
+        """Its name when they asked. During an upgrade, processes of the previous version don't store it."""
+        return self.name or self.conversation.name_for_outsiders

@@ -56,6 +56,7 @@ def request_by(user: User, conversation_id: int) -> JoinRequest | None:
 def own_requests(user: User) -> list[JoinRequest]:
     """Return the requests of this user that are waiting or were declined, the latest first."""
     rows = JoinRequest.objects.filter(user=user, conversation__deleted_at__isnull=True)
+    rows = rows.select_related("conversation")
     return list(rows.order_by("-created_at", "-pk")[:_OWN_MAX])
 
 

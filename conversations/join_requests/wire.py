@@ -67,7 +67,7 @@ def own_request_to_wire(request: JoinRequest) -> OwnJoinRequestOut:
     waiting = request.state == JoinRequest.State.WAITING
     return OwnJoinRequestOut(
         conversation=request.conversation_id,
-        name=request.name,
+        name=request.conversation_name,
         note=request.note,
         state="waiting" if waiting else "declined",
         created_at=request.created_at,

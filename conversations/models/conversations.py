@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chatty.common.folded_names import Folded, FoldedColumn
@@ -145,6 +146,12 @@ class Conversation(Folded):
 
     def __str__(self) -> str:
         return self.name or f"#{self.pk}"
+
+    @property
+    def name_for_outsiders(self) -> str:
+        """What people who are not members are shown, such as in an invitation. For members, a group without a
+        name is titled by the names of the others: see queries/titles.py."""
+        return self.name or gettext("Unnamed group")
 
     @property
     def is_direct(self) -> bool:

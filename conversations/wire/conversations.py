@@ -134,7 +134,9 @@ class MemberOut(msgspec.Struct, frozen=True):
     ]
     active: Annotated[
         bool,
-        msgspec.Meta(description="False: their account is deactivated, so mentions don't reach them."),
+        msgspec.Meta(
+            description="False: their account is deactivated, so mentions don't reach them."
+        ),
     ]
 
 

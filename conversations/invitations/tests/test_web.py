@@ -11,10 +11,11 @@ from django.utils import timezone
 
 from accounts import actions as account_actions
 from accounts.models import SignIn, User
+from chatty.jobs.tests.helpers import send_waiting
 from chatty.ops import logs
 from conversations import actions as conversation_actions
 from conversations import limits as conversation_limits
-from conversations.invitations import actions, limits, links
+from conversations.invitations import actions, limits, links, queries
 from conversations.invitations.models import Acceptance, Invitation
 from conversations.invitations.tests.test_actions import NEWCOMER
 from conversations.models import Membership, Message
@@ -428,6 +429,25 @@ def test_only_what_can_be_invited_to_is_offered(browser, group, alice, bob, caro
     fields = {"key": "k", "days": "7", "uses": "", "conversations": [group.pk]}
     assert browser(bob).post("/invitations/", fields).status_code in (400, 403)
     assert not Invitation.objects.exists()
+
+
+def test_group_without_a_name_is_titled_for_its_members_only(
+    browser, alice, bob, carol, invite, settings, mailoutbox
+):
+    settings.MAIL_SET_UP = True
+    unnamed = conversation_actions.open_with(alice, [bob.pk, carol.pk])
+    created = invite(alice, unnamed)
+    inviting = browser(alice).get("/invitations/")
+    assert "Bob, Carol" in one(inviting, "#link_conversations").get_text()
+    assert "Bob, Carol" in one(inviting, "section[aria-labelledby=mine]").get_text()
+    assert queries.get_listed(alice, created.invitation.pk).conversations[0].name == "Bob, Carol"
+    response = browser().get(path_of(created))
+    assert heading(response) == "Join Unnamed group"
+    assert "Bob" not in text_of(response)
+    terms = {"key": "k", "site": "https://chat.example.org", "conversation_ids": [unnamed.pk]}
+    actions.invite_by_email(alice, ["mina@example.org"], **terms)
+    send_waiting()
+    assert "You will join: Unnamed group\n" in mailoutbox[0].body
 
 
 def test_list_shows_who_came_and_revokes(browser, alice, carol, created):

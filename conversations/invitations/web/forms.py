@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from chatty.common.pages import ShortField
 from conversations.invitations import limits, rules
-from conversations.models import Conversation
+from conversations.invitations.queries import InvitedTo
 
 # What people put between addresses, also when they paste them from a mail program.
 _SEPARATORS = re.compile(r"[\s,;<>\"]+")
@@ -53,7 +53,7 @@ class _TermsForm(forms.Form):
         self,
         data: QueryDict | None,
         *,
-        conversations: Sequence[Conversation],
+        conversations: Sequence[InvitedTo],
         chosen: Sequence[int],
         key: str,
         prefix: str,
@@ -122,6 +122,6 @@ def addresses_in(text: str) -> list[str]:
     return [word for each in found if (word := each.strip())]
 
 
-def can_create(conversations: Sequence[Conversation]) -> bool:
+def can_create(conversations: Sequence[InvitedTo]) -> bool:
     """Return whether there is anything to invite to."""
     return bool(conversations) or rules.can_sign_up()

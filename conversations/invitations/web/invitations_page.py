@@ -22,8 +22,8 @@ from chatty.common.pages import SeeOther, site_of, validated, with_status
 from conversations.invitations import actions, queries
 from conversations.invitations.actions import Created
 from conversations.invitations.links import link_of, qr_code
+from conversations.invitations.queries import InvitedTo
 from conversations.invitations.web.forms import EmailsForm, LinkForm, can_create
-from conversations.models import Conversation
 from conversations.web.signed_in import member_view, parse_id, parse_ids
 
 LIST_PAGE = 25
@@ -163,9 +163,9 @@ def _choices(request: HttpRequest) -> dict[str, Any]:
     return {"conversations": conversations, "chosen": chosen, "key": get_random_string(32)}
 
 
-def _conversations(request: HttpRequest) -> list[Conversation]:
+def _conversations(request: HttpRequest) -> list[InvitedTo]:
     """Read them once per request: both forms have the same."""
-    found: list[Conversation] | None = getattr(request, "_conversations_to_invite_to", None)
+    found: list[InvitedTo] | None = getattr(request, "_conversations_to_invite_to", None)
     if found is None:
         asked = [request.GET.get("conversation", ""), *request.POST.getlist("conversations")]
         user, first = current_user(request), parse_ids(asked)

@@ -19,6 +19,7 @@ from conversations.actions import (
     join,
     leave,
     open_direct,
+    open_with,
     remove_member,
 )
 from conversations.actions import update_conversation as change
@@ -26,7 +27,7 @@ from conversations.join_requests import actions, links, queries
 from conversations.join_requests.models import NOTE_MAX, JoinLink, JoinRequest
 from conversations.models import Membership, Message
 from tests import cast
-from tests.html import parse, words
+from tests.html import one, parse, words
 
 pytestmark = pytest.mark.django_db
 
@@ -252,6 +253,25 @@ class TestDeciding:
         page = client.get("/ask/").content.decode()
         assert "Harbour" in page
         assert "Closing down" not in page
+
+    def test_request_that_a_process_of_the_previous_version_stored_has_the_present_name(
+        self, carol, group, token
+    ):
+        actions.ask_to_join(carol, token)
+        JoinRequest.objects.update(name="")
+        (own,) = signed_in(carol).get("/api/join-requests/").json()["results"]
+        assert own["name"] == "Harbour"
+        assert "Harbour" in words(parse(signed_in(carol).get("/ask/")))
+
+    def test_group_without_a_name_is_not_titled_by_its_members(self, alice, bob, carol, mia):
+        unnamed = open_with(alice, [bob.pk, mia.pk])
+        token = links.token_of(actions.make_link(alice, unnamed.pk))
+        page = one(signed_in(carol).get(f"/ask/{token}/"), "#main").get_text()
+        assert "Unnamed group" in page
+        assert "Bob" not in page
+        actions.ask_to_join(carol, token)
+        change(alice, unnamed.pk, name="Surprise")
+        assert "Unnamed group" in words(parse(signed_in(carol).get("/ask/")))
 
     def test_blocked_person_can_still_be_added(self, alice, carol, group, token):
         actions.ask_to_join(carol, token)
