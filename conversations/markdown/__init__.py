@@ -35,7 +35,7 @@ from conversations.markdown.source import (
 )
 
 # Stored with each message. Increase it when the HTML of some body changes. NULL means markdown-it-py.
-VERSION = 8
+VERSION = 9
 EXCERPTS_SINCE = 3  # the first version with which excerpts are stored
 _LINES_MAX = EVENTS_MAX // 2  # each line causes at least two events
 

@@ -9,6 +9,7 @@ from typing import Any
 import pyromark
 
 from chatty.common.text import is_blank
+from conversations.markdown.link_texts import is_misleading
 from conversations.markdown.pictures import marked
 from conversations.markdown.source import (
     EMOJI,
@@ -86,6 +87,7 @@ class Renderer:
         self._open: list[tuple[str, int, int, tuple[int, int, int]]] = []
         self._numbers: list[int | None] = []  # for each open list, the number of the next item
         self._links = 0  # number of open links: there are no links within links
+        self._target = ""  # of the open link, if it has a text of its own
 
     def result(self) -> str:
         events = _parser.events_with_range(self._source.text)
@@ -256,16 +258,18 @@ class Renderer:
         is_named = about["link_type"] == "Inline" and name == "Link" and self._is_named(start)
         if conversation and is_named and not self._links and self._source.may_link():
             self._links += 1
+            self._target = ""
             return f'<a data-conversation="{conversation[1]}">', "</a>"
         if about["link_type"] == "Email":
             target = f"mailto:{target}"
         bang = "!" if name == "Image" else ""
+        bracket = "<" if about["link_type"] in ("Autolink", "Email") else f"{bang}["
         if self._links or not _ADDRESS.match(target) or not self._source.may_link(target):
-            bracket = "<" if about["link_type"] in ("Autolink", "Email") else f"{bang}["
             self._text.append(bracket)
             self._end += len(bracket)
             return "", ""
         self._links += 1
+        self._target = target if bracket == f"{bang}[" else ""
         return f"{bang}{opening_tag(target)}", "</a>"
 
     def _finish(self, start: int, end: int) -> None:
@@ -289,8 +293,11 @@ class Renderer:
             self._links -= 1
         if closing == "</blockquote>\n":
             self._quotes -= 1
-        if self._seen == seen and closing not in _MAY_BE_EMPTY:
-            # It would be invisible, so show its source.
+        misleads = closing == "</a>" and is_misleading(
+            "".join(self._shown[sizes[1] :]), self._target
+        )
+        if misleads or (self._seen == seen and closing not in _MAY_BE_EMPTY):
+            # It would be invisible or a trap, so show its source.
             for pieces, size in zip((self._out, self._shown, self._words), sizes, strict=True):
                 del pieces[size:]
             text = self._source.cut(begun, end).strip("\n")

@@ -136,6 +136,52 @@ def test_links_are_rendered_with_rel(body, href):
 
 
 @pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("https://good.example", "https://evil.example"),
+        ("see www.good.example, please", "https://evil.example"),
+        ("**https://go**od.example", "https://evil.example"),
+        ("`https://good.example`", "https://evil.example"),
+        ("good.com", "https://evil.example/good.com"),
+        ("ada@good.example", "mailto:eve@evil.example"),
+        ("ada@good.example", "https://evil.example"),
+        ("https://good.example", "https://good.example@evil.example"),
+        ("https://good.example", "https://good.example\\\\@evil.example"),
+        ("https://good.example", "https:///evil.example"),
+        ("https://good.example", "https://evilgood.example"),
+        ("https://good.example@evil.example", "https://evil.example"),
+        ("https\u2236//good.example", "https://evil.example"),
+        ("ｈttps：//good.example", "https://evil.example"),
+        ("𝐡𝐭𝐭𝐩𝐬://good.example", "https://evil.example"),
+        ("h\u200bttps://good.example", "https://evil.example"),
+        ("https://good.example ![x](https://good.example)", "https://evil.example"),
+    ],
+)
+def test_link_that_shows_another_host_is_text(text, target):
+    for bang in ("", "!"):
+        html = render(f"{bang}[{text}]({target}) and *more*")
+        assert "<a " not in html.replace('<a href="https://good.example" rel', "")
+        assert "](" in html
+        assert html.endswith(" and <em>more</em></p>")
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("https://good.example", "https://docs.Good.example:8000/x?y=https://evil.example"),
+        ("WWW.good.example/a.", "https://good.example/b"),
+        ("https://münchen.example", "https://xn--mnchen-3ya.example/"),
+        ("ada@good.example", "mailto:ada@good.example?subject=x"),
+        ("README.md", "https://good.example/README.md"),
+        ("package@4.17.21", "https://good.example"),
+        ("https://", "https://good.example"),
+    ],
+)
+def test_link_that_shows_its_host_or_none_is_a_link(text, target):
+    assert f"{text}</a>" in render(f"[{text}]({target})")
+
+
+@pytest.mark.parametrize(
     "body",
     [
         "example.org",
@@ -503,7 +549,7 @@ PIECES = [
     "10.\n", "    ", "\t", "```\n", "~~~\n", "#", "# a", "---", "===\n", "\\", "\\_", "\\\n", "&",
     "&amp;", "<", "<a ", "<https://", "http://[", "https://a ", "https://))", "https://x/(", "www.a.bc ",
     "www.a.", "www.", "a@b.cc ", "a@", "@", "mailto:", "a", "ä", "😀", " ", "|", "!", ".", "- a\n  - b\n",
-    "\n> -\nb", "\n> -\n[a]: ", "\n- ", "\n> > a", "\n# a",
+    "\n> -\nb", "\n> -\n[a]: ", "\n- ", "\n> > a", "\n# a", "[https://a.b ﷺ](https://c)",
 ]  # fmt: skip
 BEST_OF = 7
 # CPU time grows where cores share caches and clock speed with other processes.

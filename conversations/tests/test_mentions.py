@@ -115,8 +115,8 @@ def test_at_sign_and_name_mention_the_member(body: str, ids: list[int]) -> None:
             ),
         ),
         (
-            "[@Ada https://example.org/@ada](https://a.b) \\@Ada",
-            '<p><a href="https://a.b">[1:@Ada] https://example.org/@ada</a> @Ada</p>',
+            "[@Ada https://example.org/@ada](https://example.org) \\@Ada",
+            '<p><a href="https://example.org">[1:@Ada] https://example.org/@ada</a> @Ada</p>',
         ),
         (r"@\*Star\* Anna & @🦊 Fox!", "<p>[10:@*Star* Anna] &amp; [11:@🦊 Fox]!</p>"),
         ("@Ada **Lovelace**, @Ada", "<p>@Ada <strong>Lovelace</strong>, [1:@Ada]</p>"),
