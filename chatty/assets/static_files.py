@@ -98,8 +98,8 @@ _BUNDLES = {
     "js/offline_reading.js": "offline_reading offline_page notification_offer",
     # Pages with forms. Each is small, and its name in the import map would be in every page.
     "js/forms.js": (
-        "avatar_preview copy_link emoji_field join_requests kept_form offline_setting people save_at_once"
-        " search_menus"
+        "avatar_preview copy_link emoji_field follow_rights join_requests kept_form offline_setting people"
+        " save_at_once search_menus"
     ),
     # When something in the list of conversations changes, as when messages are read.
     "js/list.js": "sidebar_list badge_icon",

@@ -26,7 +26,7 @@ def composer(page: Page) -> Locator:
     return page.locator("#composer-body")
 
 
-def test_composer_follows_who_can_post(visit: Visit, server: ChatServer, room: Room) -> None:
+def test_open_pages_follow_every_right(visit: Visit, server: ChatServer, room: Room) -> None:
     room.say(room.alice, "From Alice")
     bob = enter(visit(server, "Bob"), room)
     alice = enter(visit(server, "Alice"), room)
@@ -49,6 +49,28 @@ def test_composer_follows_who_can_post(visit: Visit, server: ChatServer, room: R
     expect(composer(bob)).to_be_editable(timeout=1_000)
     write(bob, "Thanks")
     expect(alice.locator("#messages")).to_contain_text("Thanks")
+    people = bob.context.new_page()
+    people.goto(f"{server.url}{room.path}members/")
+    offer = people.get_by_role("heading", name="Add people")
+    expect(offer).to_be_hidden()
+    settings = ["adding", "inviting", "renaming", "mentioning_all", "pinning"]
+    words = ["add", "invite", "rename", "mention-all", "pin"]
+    change(room, **dict.fromkeys(settings, "everyone"))
+    for word in words:
+        expect(bob.locator(f"#conversation[data-can~={word}]")).to_be_attached(timeout=1_000)
+    expect(offer).to_be_visible()
+    people.locator("#q").fill("Ca")
+    change(room, **dict.fromkeys(settings, "admins"))
+    for word in words:
+        expect(bob.locator(f"#conversation[data-can~={word}]")).to_have_count(0, timeout=1_000)
+    expect(offer).to_be_visible()  # until what was entered is gone
+    people.locator("#q").fill("")
+    people.locator("#q").blur()
+    expect(offer).to_be_hidden()
+    path = f"/api/conversations/{room.id}/members/{room.bob_id}/"
+    assert room.alice.call("PATCH", path, {"role": "admin"})[0] == 200
+    expect(bob.locator("#conversation[data-can~=delete-any]")).to_be_attached(timeout=1_000)
+    expect(offer).to_be_visible()
 
 
 @pytest.mark.long
