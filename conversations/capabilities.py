@@ -28,6 +28,7 @@ SLOTS = (
     "composer-tools",
     "conversation-tools",
     "message-actions",
+    "new-message",
     "newcomer",
     "people-first",
     "people-last",

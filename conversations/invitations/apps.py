@@ -20,3 +20,4 @@ class InvitationsConfig(AppConfig):
         capabilities.register_slot("people-first", "invitations/_members_offer.html")
         capabilities.register_slot("beginning", "invitations/_beginning_offer.html")
         capabilities.register_slot("newcomer", "invitations/_newcomer_offer.html")
+        capabilities.register_slot("new-message", "invitations/_new_message_offer.html")

@@ -502,12 +502,13 @@ def test_pages_require_signing_in_and_their_methods(path, methods, browser, alic
 # --- where it is offered --------------------------------------------------------------------------
 
 
-def test_people_pane_and_sidebar_offer_it(browser, group, alice, bob):
+def test_people_pane_sidebar_and_new_message_offer_it(browser, group, alice, bob):
     path = f"/c/{group.pk}/members/"
     offer = f'#main a[href="/invitations/?conversation={group.pk}"]'
     assert one(browser(alice).get(path), offer)
     assert not parse(browser(bob).get(path)).select(offer)
     assert one(browser(bob).get(path), '.sidebar a[href="/invitations/"]')
+    assert one(browser(bob).get("/c/direct/?q=Zoe"), '#main a[href="/invitations/"]')
     conversation_actions.archive(alice, group.pk)
     assert not parse(browser(alice).get(path)).select(offer)
 
