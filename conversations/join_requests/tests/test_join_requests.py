@@ -383,6 +383,13 @@ class TestPages:
         assert "please" in page.content.decode()
         assert not JoinRequest.objects.exists()
 
+    def test_no_one_who_can_join_a_public_group_has_to_ask(self, alice, bob, carol, group, token):
+        change(alice, group.pk, access="open")
+        answer = signed_in(carol).get(f"/ask/{token}/")
+        assert (answer.status_code, answer.url) == (303, f"/c/{group.pk}/")
+        remove_member(alice, group.pk, bob.pk)
+        assert "Why would you like to join?" in words(parse(signed_in(bob).get(f"/ask/{token}/")))
+
     def test_withdrawing(self, carol, group, token):
         actions.ask_to_join(carol, token)
         assert signed_in(carol).post(f"/ask/withdraw/{group.pk}/").status_code == 303

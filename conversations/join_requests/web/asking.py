@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +18,7 @@ from chatty.common.pages import SeeOther, ShortField, validated, with_status
 from conversations.join_requests import actions, queries
 from conversations.join_requests.models import NOTE_MAX, JoinLink, JoinRequest
 from conversations.models import Membership
+from conversations.queries import open_group
 from conversations.web.signed_in import member_view
 
 
@@ -36,6 +39,9 @@ def ask(request: HttpRequest, token: str) -> HttpResponse:
     home = reverse("conversations:conversation", args=[link.conversation_id])
     if Membership.objects.filter(conversation=link.conversation_id, user=user).exists():
         return SeeOther(home)
+    public: Any = open_group(user, link.conversation_id)
+    if public is not None and not public.removed:
+        return SeeOther(home)  # made public since: they can join without asking
     form = AskForm(request.POST if request.method == "POST" else None)
     error: ChatError | None = None
     if request.method == "POST":
