@@ -269,6 +269,12 @@ LIMIT_GROUPS = (
                 default="3/d",
             ),
             Setting(
+                name="LIMIT_INVITATION_EMAILS_ALL",
+                kind="rate",
+                description="Invitation emails from everyone to all addresses together.",
+                default="300/h",
+            ),
+            Setting(
                 name="LIMIT_INVITATION_GUESSES",
                 kind="rate",
                 description="Links of invitations that don't exist, opened from one address.",

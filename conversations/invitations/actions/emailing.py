@@ -80,10 +80,16 @@ def invite_by_email(
     unknown = [address for address, outcome in outcomes.items() if outcome is None]
     if unknown:
         # Members count too: the answer tells who has an account.
-        with spending("invitations", str(user.pk), len(unknown)) as tokens:
+        with (
+            spending("invitations", str(user.pk), len(unknown)) as own,
+            spending("invitation_emails_all", "", len(unknown)) as everyones,
+        ):
             for address in unknown:
                 outcomes[address] = _invite(user, address, key, terms, site)
-                tokens.left -= 1
+                if outcomes[address] != Outcome.INVITED:
+                    limiter.put_back("invitation_emails_all", "")
+                own.left -= 1
+                everyones.left -= 1
     return [Answer(address, outcome) for address, outcome in outcomes.items() if outcome]
 
 

@@ -194,6 +194,17 @@ def test_emails_are_limited_by_person_and_by_address(send, settings, mailoutbox)
     assert len(mailoutbox) == 5
 
 
+def test_emails_of_everyone_together_are_limited(send, settings):
+    """Otherwise, many new accounts could use this server to send many emails."""
+    settings.LIMITS = {**settings.LIMITS, "invitation_emails_all": "3/h", "invitations": "9/d"}
+    send(["mina@example.org", "bob@example.org", "nobody"])
+    with raises_chat_error("slow_down"):
+        send([f"{number}@example.org" for number in range(3)], key="more")
+    assert Invitation.objects.count() == 1
+    assert send(["noa@example.org", "zoe@example.org"], key="fewer")[1][1] == "invited"
+    assert send(["noa@example.org", "zoe@example.org"], key="fewer")[1][1] == "invited"
+
+
 def test_asking_who_has_an_account_is_limited(send, settings):
     settings.LIMITS = {**settings.LIMITS, "invitations": "2/d"}
     for number in range(2):
