@@ -300,6 +300,12 @@ LIMIT_GROUPS = (
                 default="30/5m",
             ),
             Setting(
+                name="LIMIT_JOINS",
+                kind="rate",
+                description="Public conversations that one person joins.",
+                default="60/10m",
+            ),
+            Setting(
                 name="LIMIT_JOIN_REQUESTS",
                 kind="rate",
                 description="Requests to join conversations by one person.",

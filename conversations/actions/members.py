@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from accounts.models import User
 from chatty.common import timestamps
 from chatty.common.errors import ChatError
+from chatty.common.limiter import limiter
 from chatty.common.spending import spending
 from conversations import access, permissions
 from conversations.actions.log import write_notice
@@ -29,17 +30,27 @@ from conversations.actions.transactions import in_transaction
 from conversations.models import Conversation, Departure, Membership, Message, Removal
 
 
-@in_transaction
 def join(user: User, conversation_id: int) -> Membership:
     """Join a public conversation. Joining again changes nothing.
 
-    Raises ChatError: not_found (also for private ones), removed, archived, too_many.
+    Raises ChatError: not_found (also for private ones), removed, archived, too_many, slow_down.
     """
+    with spending("joins", str(user.pk)):
+        membership, is_new = join_uncounted(user, conversation_id)
+    if not is_new:
+        limiter.put_back("joins", str(user.pk))
+    return membership
+
+
+@in_transaction
+def join_uncounted(user: User, conversation_id: int) -> tuple[Membership, bool]:
+    """Join as join() does, without counting it against the user's limit. Return the membership, and whether
+    it is new."""
     conversation = access.lock_conversation(conversation_id)
     user = require_open_account(user)
     existing = Membership.objects.filter(conversation=conversation, user=user).first()
     if existing is not None:
-        return existing
+        return existing, False
     was_removed = Removal.objects.filter(conversation=conversation, user=user).exists()
     role = permissions.FORMER if was_removed else permissions.OUTSIDER
     access.require_as(role, "join", conversation)
@@ -48,7 +59,7 @@ def join(user: User, conversation_id: int) -> Membership:
     role = Membership.Role.OWNER if is_deserted(conversation) else Membership.Role.MEMBER
     membership = make_member(conversation, user, role)
     write_notice(conversation, user, Message.Kind.JOINED, came=(user.pk,))
-    return membership
+    return membership, True
 
 
 @in_transaction

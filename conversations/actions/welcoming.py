@@ -12,7 +12,7 @@ from accounts.models import User
 from accounts.signals import account_created
 from chatty.common.errors import ChatError
 from conversations import queries
-from conversations.actions.members import join
+from conversations.actions.members import join_uncounted
 from conversations.models import Instance
 
 log = logging.getLogger("chatty.conversations")
@@ -33,6 +33,6 @@ def join_welcome(user_id: int, **kwargs: Any) -> None:
     if welcome is None:
         return
     try:
-        join(User.objects.get(pk=user_id), welcome)
+        join_uncounted(User.objects.get(pk=user_id), welcome)
     except ChatError as error:
         log.info("A new person could not join the welcome conversation: %s", error.code)

@@ -562,6 +562,18 @@ def test_joining_twice_changes_nothing(alice, open_group, published):
     assert events == []
 
 
+def test_joining_is_limited_but_repeating_it_does_not_count(alice, carol, open_group, settings):
+    settings.LIMITS = {**settings.LIMITS, "joins": "2/h"}
+    for _ in range(3):
+        actions.join(alice, open_group.pk)  # a member already
+    actions.join(carol, open_group.pk)
+    actions.leave(carol, open_group.pk)
+    actions.join(carol, open_group.pk)
+    actions.leave(carol, open_group.pk)
+    with raises_chat_error("slow_down"):
+        actions.join(carol, open_group.pk)
+
+
 def test_leaving_removes_the_membership_and_publishes_it(alice, bob, pair, published):
     with published() as events:
         actions.leave(bob, pair.pk)
