@@ -32,10 +32,13 @@ def copy_clean(kind: str, source: IO[bytes], target: IO[bytes]) -> Cleaned:
 
 # --- JPEG -----------------------------------------------------------------------------------------------
 
-_JPEG_KEPT_APPS = {0xE0, 0xEE}  # JFIF, and Adobe's transformation of colours
 _JPEG_ALONE = {0x01, *range(0xD0, 0xD8)}
 _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _JPEG_EXIF = b"Exif\x00\x00"
+_JPEG_JFIF = b"JFIF\x00"
+# With the version and the density. A thumbnail can follow, which shows what was cut off since.
+_JPEG_JFIF_SIZE = 12
+_JPEG_ADOBE_SIZE = 12  # with the transformation of colours, at the end
 
 
 def _copy_jpeg(copy: Copy, cleaned: Cleaned) -> None:
@@ -79,10 +82,15 @@ def _kept_of_jpeg(marker: int, body: bytes, cleaned: Cleaned) -> bytes | None:
         cleaned.orientation = read_orientation(body[len(_JPEG_EXIF) :])
         if cleaned.orientation != UPRIGHT:
             return _JPEG_EXIF + exif_of(cleaned.orientation)
+    if marker == 0xE0:
+        is_jfif = body.startswith(_JPEG_JFIF) and len(body) >= _JPEG_JFIF_SIZE
+        return body[:_JPEG_JFIF_SIZE] + bytes(2) if is_jfif else None
     if marker == 0xE2:
         return body if body.startswith(b"ICC_PROFILE\x00") else None
+    if marker == 0xEE:
+        return body[:_JPEG_ADOBE_SIZE] if body.startswith(b"Adobe") else None
     is_metadata = 0xE0 <= marker <= 0xEF or marker == 0xFE
-    return body if marker in _JPEG_KEPT_APPS or not is_metadata else None
+    return None if is_metadata else body
 
 
 def _jpeg_marker(copy: Copy) -> int:

@@ -168,6 +168,22 @@ def test_of_an_avif_only_its_items_stay(tmp_path):
             assert before.tobytes() == after.tobytes()
 
 
+def test_of_the_first_segments_of_a_jpeg_only_the_picture_needs_stays(tmp_path):
+    """Not a smaller picture from before it was cut, in either of its two forms, nor what hides there."""
+    path = tmp_path / "upload"
+    data = picture("JPEG")
+    assert data[2:20] == segment(0xE0, b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0")
+    density = b"JFIF\0\x01\x01\0\0\x01\0\x01"
+    thumbnail = segment(0xE0, density + b"\x01\x02SECRET")
+    extension = segment(0xE0, b"JFXX\0\x10SECRET")
+    adobe = b"Adobe\0\x64\0\0\0\0\x01"
+    path.write_bytes(
+        data[:2] + thumbnail + extension + segment(0xEE, adobe + b"SECRET") + data[20:]
+    )
+    clean = examine(path, "a").path.read_bytes()
+    assert clean == data[:20] + segment(0xEE, adobe) + data[20:]
+
+
 def test_a_clean_picture_stays_as_it_is(tmp_path):
     path = tmp_path / "upload"
     path.write_bytes(picture("PNG"))
