@@ -1,12 +1,15 @@
-"""Finds out what a complete upload is, and cleans pictures."""
+"""Finds out what a complete upload is, and cleans pictures and videos."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from conversations.attachments import storage
-from conversations.attachments.media import clips, detection, pictures
+from conversations.attachments.media import clips, detection, heic, pictures, recordings
+
+_RECORDED = ("video/mp4", "video/quicktime", "audio/mp4")
 
 
 @dataclass(frozen=True)
@@ -26,14 +29,13 @@ def examine(path: Path, name: str) -> Examined:
     """Raises ChatError: bad_file, storage_full, unavailable."""
     with storage.translate_errors():
         size = path.stat().st_size
-        with path.open("rb") as source:
+        with path.open("r+b") as source:
             head = source.read(detection.HEAD)
             found = detection.detect(head, name, whole=size <= len(head))
             if found.kind in ("audio", "video"):
-                clip = clips.measure(source, found.type, size)
-                is_audio = found.type == "video/mp4" and not clip.has_video
-                kind, media_type = ("audio", "audio/mp4") if is_audio else found
-                return Examined(path, kind, media_type, clip.width, clip.height, clip.duration)
+                return _examine_clip(path, source, found, size)
+            if found.type == "image/heic":
+                heic.clean(source, size)
         if found.kind != "image":
             return Examined(path, *found)
         picture = pictures.clean(path, found.type)
@@ -44,3 +46,13 @@ def examine(path: Path, name: str) -> Examined:
             height=picture.height,
             animated=picture.animated,
         )
+
+
+def _examine_clip(path: Path, source: IO[bytes], found: detection.Found, size: int) -> Examined:
+    clip = clips.measure(source, found.type, size)
+    kind, media_type = found
+    if media_type == "video/mp4" and not clip.has_video:
+        kind, media_type = "audio", "audio/mp4"
+    if media_type in _RECORDED:
+        recordings.clean(source, size, is_audio=kind == "audio")
+    return Examined(path, kind, media_type, clip.width, clip.height, clip.duration)

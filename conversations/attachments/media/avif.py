@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from conversations.attachments.media.copying import BrokenError, Cleaned, Copy
+from conversations.attachments.media.iso import HEAD, SKIPPED, Box, box_at
 from conversations.attachments.media.orientation import UPRIGHT
 
 _FTYP_MAX = 256
 _META_MAX = 1024 * 1024
-_SKIPPED = b"free"
 _META_KEPT = {b"hdlr", b"pitm", b"iloc", b"iinf", b"iref", b"iprp", b"idat", b"grpl"}
 _ITEMS_KEPT = {
     b"av01",
@@ -40,14 +40,6 @@ _PROPERTIES_KEPT = {
     *(b"cclv", b"amve", b"a1op", b"a1lx", b"lsel", b"ndwt", b"reve"),
 }
 _TURNED = {1: 8, 2: 3, 3: 6}  # quarters against the clock -> as Exif says it
-
-
-@dataclass(frozen=True)
-class _Box:
-    name: bytes
-    start: int
-    body: int  # where its content begins
-    end: int
 
 
 @dataclass
@@ -79,20 +71,20 @@ def copy_avif(copy: Copy, cleaned: Cleaned) -> None:
             _copy_kept(copy, box, meta, cleaned)
         else:
             head = copy.read(box.body - box.start)
-            copy.write(head[:4] + _SKIPPED + head[8:])
+            copy.write(head[:4] + SKIPPED + head[8:])
             _blank(copy, box.end - box.body, cleaned)
-            cleaned.changed |= box.name != _SKIPPED
+            cleaned.changed |= box.name != SKIPPED
 
 
-def _top_boxes(copy: Copy) -> Iterator[_Box]:
+def _top_boxes(copy: Copy) -> Iterator[Box]:
     """Find the boxes of the file, up to something that isn't one."""
     size = copy.source.seek(0, 2)
     at = 0
     while at + 8 <= size:
         copy.count()
         copy.source.seek(at)
-        head = copy.read(min(16, size - at))
-        box = _box(head, at, at, size)
+        head = copy.read(min(HEAD, size - at))
+        box = box_at(head, at, size)
         if box is None:
             if head[4:8] in (b"ftyp", b"meta", b"mdat"):  # it ends too early
                 raise BrokenError
@@ -101,19 +93,7 @@ def _top_boxes(copy: Copy) -> Iterator[_Box]:
         at = box.end
 
 
-def _box(head: bytes, at: int, start: int, limit: int) -> _Box | None:
-    """Return the box whose first bytes are `head`, None if it isn't one or ends after `limit`."""
-    size, name, body = int.from_bytes(head[:4], "big"), head[4:8], at + 8
-    if size == 1:
-        size, body = int.from_bytes(head[8:16], "big"), at + 16
-    elif size == 0:
-        size = limit - start
-    if size < body - at or at + size > limit:
-        return None
-    return _Box(name, at, body, at + size)
-
-
-def _copy_kept(copy: Copy, box: _Box, meta: _Meta, cleaned: Cleaned) -> None:
+def _copy_kept(copy: Copy, box: Box, meta: _Meta, cleaned: Cleaned) -> None:
     """Copy the parts of the content that belong to the picture, and zeros for the others."""
     at = box.body
     for start, end in sorted(meta.kept):
@@ -134,13 +114,13 @@ def _blank(copy: Copy, size: int, cleaned: Cleaned) -> None:
 # --- the box that describes the items ---------------------------------------------------------------------
 
 
-def _read_meta(copy: Copy, box: _Box, cleaned: Cleaned) -> _Meta:
+def _read_meta(copy: Copy, box: Box, cleaned: Cleaned) -> _Meta:
     if box.end - box.start > _META_MAX:
         raise BrokenError
     copy.source.seek(box.start)
     before = copy.read(box.end - box.start)
     meta = _Meta(bytearray(before))
-    inside: dict[bytes, _Box] = {}
+    inside: dict[bytes, Box] = {}
     for each in _inner_boxes(copy, meta.data, box.body - box.start + 4, len(before)):
         if each.name not in _META_KEPT:
             _drop(meta.data, each)
@@ -159,26 +139,26 @@ def _read_meta(copy: Copy, box: _Box, cleaned: Cleaned) -> _Meta:
     return meta
 
 
-def _inner_boxes(copy: Copy, data: bytearray, start: int, end: int) -> Iterator[_Box]:
+def _inner_boxes(copy: Copy, data: bytearray, start: int, end: int) -> Iterator[Box]:
     at = start
     while at < end:
         copy.count()
-        box = _box(bytes(data[at : at + 16]), at, at, end) if at + 8 <= end else None
+        box = box_at(bytes(data[at : at + HEAD]), at, end) if at + 8 <= end else None
         if box is None:
             raise BrokenError
         yield box
         at = box.end
 
 
-def _drop(data: bytearray, box: _Box) -> None:
-    data[box.start + 4 : box.start + 8] = _SKIPPED
+def _drop(data: bytearray, box: Box) -> None:
+    data[box.start + 4 : box.start + 8] = SKIPPED
     data[box.body : box.end] = bytes(box.end - box.body)
 
 
 class _Numbers:
     """Reads numbers of a box, from its version on."""
 
-    def __init__(self, copy: Copy, data: bytearray, box: _Box) -> None:
+    def __init__(self, copy: Copy, data: bytearray, box: Box) -> None:
         self._copy, self._data, self._end = copy, data, box.end
         self.at = box.body
         self.version = self.next(1)
@@ -192,7 +172,7 @@ class _Numbers:
         return int.from_bytes(self._data[self.at - size : self.at], "big")
 
 
-def _find_items(copy: Copy, meta: _Meta, inside: dict[bytes, _Box]) -> None:
+def _find_items(copy: Copy, meta: _Meta, inside: dict[bytes, Box]) -> None:
     """Find the types of items. What isn't part of the picture loses its type, and all lose their names."""
     numbers = _Numbers(copy, meta.data, inside[b"pitm"])
     meta.primary = numbers.next(4 if numbers.version else 2)
@@ -210,13 +190,13 @@ def _find_items(copy: Copy, meta: _Meta, inside: dict[bytes, _Box]) -> None:
         if bytes(meta.data[place]) in _ITEMS_KEPT and item not in smaller:
             meta.types[item] = bytes(meta.data[place])
         else:
-            meta.data[place] = _SKIPPED
+            meta.data[place] = SKIPPED
         meta.data[numbers.at : each.end] = bytes(each.end - numbers.at)
     if meta.primary not in meta.types:
         raise BrokenError
 
 
-def _smaller_pictures(copy: Copy, data: bytearray, box: _Box | None) -> set[int]:
+def _smaller_pictures(copy: Copy, data: bytearray, box: Box | None) -> set[int]:
     """Return the items that are thumbnails of others: they can show what was cut off since."""
     if box is None:
         return set()
@@ -228,7 +208,7 @@ def _smaller_pictures(copy: Copy, data: bytearray, box: _Box | None) -> set[int]
     return found
 
 
-def _find_places(copy: Copy, meta: _Meta, inside: dict[bytes, _Box]) -> None:
+def _find_places(copy: Copy, meta: _Meta, inside: dict[bytes, Box]) -> None:
     """Find the ranges of the file that belong to kept items. The others become zeros."""
     numbers = _Numbers(copy, meta.data, inside[b"iloc"])
     sizes = numbers.next(2)
@@ -256,7 +236,7 @@ def _find_places(copy: Copy, meta: _Meta, inside: dict[bytes, _Box]) -> None:
         _keep_of_idat(meta, box)
 
 
-def _keep_of_idat(meta: _Meta, box: _Box) -> None:
+def _keep_of_idat(meta: _Meta, box: Box) -> None:
     before = bytes(meta.data[box.body : box.end])
     meta.data[box.body : box.end] = bytes(len(before))
     for start, end in meta.in_idat:
@@ -265,7 +245,7 @@ def _keep_of_idat(meta: _Meta, box: _Box) -> None:
         meta.data[box.body + start : box.body + end] = before[start:end]
 
 
-def _find_properties(copy: Copy, meta: _Meta, inside: dict[bytes, _Box], cleaned: Cleaned) -> None:
+def _find_properties(copy: Copy, meta: _Meta, inside: dict[bytes, Box], cleaned: Cleaned) -> None:
     """Find the largest size, and how the picture is turned."""
     box = inside[b"iprp"]
     parts = list(_inner_boxes(copy, meta.data, box.body, box.end))
@@ -289,7 +269,7 @@ def _find_properties(copy: Copy, meta: _Meta, inside: dict[bytes, _Box], cleaned
             _drop(meta.data, each)
 
 
-def _properties_of(copy: Copy, meta: _Meta, box: _Box) -> list[int]:
+def _properties_of(copy: Copy, meta: _Meta, box: Box) -> list[int]:
     """Return the numbers of the properties of the primary item, from 1."""
     numbers = _Numbers(copy, meta.data, box)
     found = []
