@@ -436,7 +436,9 @@ def test_voice_message_is_recorded_and_heard(room: Room, speaker: Page, bob: Pag
     is_stored(alice)
     (((file,),)) = files_of(room)
     assert (file["kind"], file["type"]) == ("audio", "audio/webm")
+    assert 1 <= file["duration"] < 60  # browsers don't write it by themselves
     player = bob.locator(".files__player")
+    eventually(lambda: player.evaluate("player => player.duration") == file["duration"])
     player.evaluate("player => player.play()")
     expect(player).to_have_js_property("paused", True)  # it has ended
     assert player.evaluate("player => player.currentTime") > 0.5

@@ -117,6 +117,13 @@ def test_a_character_that_is_cut_at_the_end_of_the_head_is_still_text():
 def test_videos_and_audio_are_measured():
     found = clips.measure(io.BytesIO(mp4()), "video/mp4", len(mp4()))
     assert found == (True, 640, 360, 7.0)
+    info = b"\x15\x49\xa9\x66\x92\x2a\xd7\xb1\x83\x0f\x42\x40\x44\x89\x88"
+    info += struct.pack(">d", 6_500)
+    track = b"\x16\x54\xae\x6b\x8c\xae\x8a\xe0\x88\xb0\x82\x02\x80\xba\x82\x01\x68"
+    webm = b"\x1a\x45\xdf\xa3\x80\x18\x53\x80\x67\x01" + b"\xff" * 7 + info + track
+    cluster = b"\x1f\x43\xb6\x75\x01" + b"\xff" * 7 + b"\xa3\x84data"
+    for data in (webm + cluster, webm):
+        assert clips.measure(io.BytesIO(data), "video/webm", 99) == (True, 640, 360, 6.5)
     wav = b"RIFF\0\0\0\0WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 8000, 1, 8)
     found = clips.measure(io.BytesIO(wav + b"data" + struct.pack("<I", 12_000)), "audio/wav", 99)
     assert found.duration == 1.5
@@ -125,6 +132,23 @@ def test_videos_and_audio_are_measured():
 @pytest.mark.parametrize("data", [mp4()[:90], mp4()[:-30], b"\0\0\0\x08moov" * 9999, b""])
 def test_broken_videos_have_no_measures(data):
     clips.measure(io.BytesIO(data), "video/mp4", len(data))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x1a",
+        b"\x1a\x45\xdf\xa3",
+        b"\0" * 30,
+        b"\xff" * 30,
+        b"\x44\x89\x83abc",
+        b"\x44\x89\x88" + struct.pack(">d", float("nan")),
+        b"\xb0\x88" + b"\xff" * 8 + b"\xba\x81\x01",
+    ],
+)
+def test_broken_webm_has_no_measures(data):
+    assert clips.measure(io.BytesIO(data), "video/webm", len(data)) == clips.Clip()
 
 
 @pytest.mark.parametrize(

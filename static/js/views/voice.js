@@ -5,6 +5,7 @@ import { elapsedSince, momentNow } from "chatty/lib/elapsed.js";
 import { fill, fromTemplate, part } from "chatty/views/dom.js";
 import { t } from "chatty/views/i18n.js";
 import { announce } from "chatty/views/live_region.js";
+import { withDuration } from "chatty/lib/webm.js";
 import { toast } from "chatty/views/toast.js";
 
 const LONGEST = 300_000; // ms
@@ -48,9 +49,7 @@ export class Recorder {
     const [type, ending] = format;
     this.#recorder = new MediaRecorder(this.#stream, { mimeType: type });
     this.#recorder.addEventListener("dataavailable", ({ data }) => this.#pieces.push(data));
-    this.#recorder.addEventListener("stop", () =>
-      this.#end(this.#isKept ? this.#fileOf(type, ending) : null),
-    );
+    this.#recorder.addEventListener("stop", () => this.#finish(type, ending));
     this.#show();
     this.#recorder.start();
     this.#begun = momentNow();
@@ -114,10 +113,16 @@ export class Recorder {
     if (this.#recorder?.state === "recording") this.#recorder.stop();
   }
 
-  #fileOf(type, ending) {
+  async #finish(type, ending) {
+    const seconds = elapsedSince(this.#begun) / 1_000;
+    this.#end(this.#isKept ? await this.#fileOf(type, ending, seconds) : null);
+  }
+
+  async #fileOf(type, ending, seconds) {
+    const pieces = ending === "webm" ? await withDuration(new Blob(this.#pieces), seconds) : this.#pieces;
     const now = new Date();
     const date = `${now.toLocaleDateString("sv")} ${now.toLocaleTimeString("sv").replaceAll(":", ".")}`;
-    return new File(this.#pieces, `${t("voice.name", { date })}.${ending}`, { type: type.split(";")[0] });
+    return new File(pieces, `${t("voice.name", { date })}.${ending}`, { type: type.split(";")[0] });
   }
 
   #end(file) {
