@@ -160,12 +160,12 @@ def test_files_are_chosen_pasted_dropped_described_and_ordered(
         expect(page.locator(".files__card .files__name")).to_have_text(in_order[2:])
 
     # Without words, and in the row that the server draws.
-    choose(bob, reply_png=picture("red"))
-    expect(tray(bob)).to_have_count(1)
+    choose(bob, reply_heic=picture("red"))  # in Safari, a photo of an iPhone
+    expect(tray(bob)).to_have_text("reply.jpg")
     bob.locator("#composer-body").press("Enter")
     is_stored(bob)
     alice.reload()
-    expect(alice.locator(".files").nth(1).get_by_alt_text("reply.png")).to_be_visible()
+    expect(alice.locator(".files").nth(1).get_by_alt_text("reply.jpg")).to_be_visible()
     expect(alice.locator(".message__bubble").nth(1)).to_be_hidden()
     assert violations(alice) == []
     alice.goto(f"{room.server.url}/c/browse/")  # where nothing takes files

@@ -3,6 +3,7 @@
 
 const SIDE = 420; // CSS pixels: the longer side of a picture or video in a message
 const UNIT = 1024;
+const PICTURES = ["jpeg", "png", "gif", "webp", "avif"];
 
 /** "999 B", "18 KB", "1.5 MB" in the language of the page. */
 export function sizeText(bytes, language = document.documentElement.lang || "en") {
@@ -33,9 +34,13 @@ export function shownSize(width, height) {
   return [width, height].map((side) => Math.max(1, Math.floor((side * SIDE * 2 + longer) / (longer * 2))));
 }
 
-/** The kind of a file that has not been uploaded. The server finds it out from the bytes. */
+/**
+ * The kind of a file that has not been uploaded. The server finds it out from the bytes, and knows these formats of
+ * pictures.
+ */
 export function kindOf(type) {
-  const [kind] = type.split("/");
+  const [kind, format] = type.split("/");
+  if (kind === "image" && !PICTURES.includes(format)) return "file";
   return ["image", "audio", "video", "text"].includes(kind) ? kind : "file";
 }
 

@@ -3,6 +3,7 @@
 
 import { descriptionsOf, keysInUse, uploadsOf } from "chatty/chat/uploads.js";
 import { sizeText } from "chatty/lib/files.js";
+import { asJpeg } from "chatty/lib/heic.js";
 import { element, part, templateContent, view } from "chatty/views/dom.js";
 import { t, tn } from "chatty/views/i18n.js";
 import { announce } from "chatty/views/live_region.js";
@@ -94,7 +95,7 @@ export class Attach {
     for (const file of files) {
       const refusal = await this.#refusalOf(file, this.#files.length + taken.length);
       if (refusal) toast.error(refusal);
-      else taken.push(file);
+      else taken.push(await asJpeg(file));
     }
     if (!taken.length) return false;
     const { scope } = this.#page;
