@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Max, Min, Q
 
 from accounts.models import User
 from chatty.common.errors import ChatError
@@ -69,6 +69,13 @@ def senders_of(conversation_id: int) -> list[tuple[int, str]]:
         pk__in=File.objects.filter(conversation_id=conversation_id).values("owner")
     )
     return list(rows.order_by("name", "pk").values_list("pk", "name"))
+
+
+def period_of(conversation_id: int) -> tuple[datetime, datetime] | None:
+    """Return when the first and the last file was sent there, None if there is none. One query."""
+    rows = File.objects.filter(conversation_id=conversation_id, message__deleted_at=None)
+    first, last = rows.aggregate(Min("message__created_at"), Max("message__created_at")).values()
+    return None if first is None else (first, last)
 
 
 def largest_of(user: User) -> list[File]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime
 
 import pytest
 from django.core.files.storage import Storage, storages
@@ -20,6 +21,7 @@ from conversations.attachments.models import File
 from conversations.attachments.tests.conftest import stored
 from conversations.attachments.tests.test_media import gif_of, picture
 from conversations.content import FileReference
+from conversations.models import Message
 from conversations.tests.helpers import say
 
 pytestmark = [pytest.mark.django_db, pytest.mark.entrances]
@@ -250,6 +252,18 @@ def test_files_of_a_conversation_by_kind_person_and_month(alice, bob, carol, gro
     assert len(names(month=month)) == 3
     assert names(month="2001-01") == []
     assert len(names(kind="x", person="x", month="x", before="x")) == 3
+    # All months can be chosen in which files were sent, wherever the reader is.
+    sent_at = [datetime(2025, 11, 30, 23, 30, tzinfo=UTC), datetime(2026, 1, 9, tzinfo=UTC)]
+    for at, name in zip(sent_at, ("plan.txt", "bob.pdf"), strict=True):
+        message_id = File.objects.get(name=name).message_id
+        Message.objects.filter(pk=message_id).update(created_at=at)
+    File.objects.get(name="garden.png").delete()
+    alice.time_zone = "Europe/Berlin"
+    alice.save()
+    page = browser(alice).get(address, {"month": "2024-02"})
+    months = ["2026-01", "2025-12", "2024-02"]
+    assert [value for value, _name in page.context["months"]] == months
+    assert page.context["months"][0][1] == "January 2026"
     assert browser(carol).get(address).status_code == 404
 
 

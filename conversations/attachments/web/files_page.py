@@ -11,12 +11,13 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from accounts.current_user import current_user
 from conversations import access, queries
 from conversations.attachments import limits, wire
 from conversations.attachments.models import File
-from conversations.attachments.queries import FilesQuery, files_of, senders_of
+from conversations.attachments.queries import FilesQuery, files_of, period_of, senders_of
 from conversations.web.files import FileRow, file_row
 from conversations.web.signed_in import member_view, parse_id
 
@@ -43,6 +44,7 @@ def files(request: HttpRequest, conversation_id: int) -> HttpResponse:
     with access.reading(current_user(request), conversation_id) as membership:
         found = files_of(conversation_id, query)
         people = senders_of(conversation_id)
+        period = period_of(conversation_id)
     shown, older = _page(found)
     filters = {"kind": kind, "person": person or "", "month": month}
     context: dict[str, Any] = {
@@ -54,6 +56,7 @@ def files(request: HttpRequest, conversation_id: int) -> HttpResponse:
         "kind": kind,
         "person": person,
         "month": month,
+        "months": _months(period, month),
         "filtered": any(filters.values()),
         "older_url": older and f"?{urlencode({**filters, 'before': older})}",
     }
@@ -74,6 +77,27 @@ def _page(found: list[File]) -> tuple[list[File], int | None]:
 
 def _month(text: str) -> str:
     return text if _MONTH.fullmatch(text) and text[:4] > "1000" else ""
+
+
+def _months(period: tuple[datetime, datetime] | None, chosen: str) -> list[tuple[str, str]]:
+    """Return each month in which a file can have been sent, latest first, and its name.
+
+    Not as a field of the type "month": several browsers show that as a text, and take any.
+    """
+    found = {chosen} if chosen else set()
+    if period is not None:
+        first, last = (_number_of(timezone.localtime(time)) for time in period)
+        found.update(_text_of(number) for number in range(first, last + 1))
+    months = sorted(found, reverse=True)
+    return [(each, date_format(_times_of(each)[0], "F Y")) for each in months]
+
+
+def _number_of(time: datetime) -> int:
+    return 12 * time.year + time.month - 1
+
+
+def _text_of(number: int) -> str:
+    return f"{number // 12}-{number % 12 + 1:02}"
 
 
 def _times_of(month: str) -> tuple[datetime, datetime]:
