@@ -67,24 +67,23 @@ def tray(page: Page) -> Locator:
 
 
 # The browser gives no access to a real clipboard and no real drag from outside, so their events are made.
-_FILES = """([names, type, where]) => {
+_FILES = """([names, type, place]) => {
     const transfer = new DataTransfer();
     for (const name of names) transfer.items.add(new File([`in ${name}`], name, { type: "text/plain" }));
-    const event = where === "paste" ? new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true })
+    const event = type === "paste" ? new ClipboardEvent(type, { clipboardData: transfer, bubbles: true })
         : new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true });
-    const place = document.querySelector(where === "paste" ? "#composer-body" : ".timeline");
-    (place ?? document.body).dispatchEvent(event);
+    (document.querySelector(place) ?? document.body).dispatchEvent(event);
     return event.defaultPrevented;
 }"""
 
 
-def paste(page: Page, *names: str) -> None:
-    page.evaluate(_FILES, [names, "paste", "paste"])
+def paste(page: Page, *names: str, place: str = "#composer-body") -> None:
+    page.evaluate(_FILES, [names, "paste", place])
 
 
 def drag(page: Page, kind: str, *names: str) -> bool:
     """Returns whether the browser is kept from opening the files."""
-    return bool(page.evaluate(_FILES, [names, kind, "page"]))
+    return bool(page.evaluate(_FILES, [names, kind, ".timeline"]))
 
 
 def files_of(room: Room) -> list[list[dict[str, Any]]]:
@@ -124,7 +123,7 @@ def test_files_are_chosen_pasted_dropped_described_and_ordered(
     choose(alice, harbour_png=picture("navy"), bridge_png=picture("teal"), nothing_txt=b"")
     expect(tray(alice)).to_have_text(["harbour.png", "bridge.png"])
     expect(alice.locator(".toast")).to_have_text("nothing.txt is empty.")
-    paste(alice, "pasted.txt")
+    paste(alice, "pasted.txt", place=".timeline")
     expect(tray(alice)).to_have_text(["harbour.png", "bridge.png", "pasted.txt"])
     assert drag(alice, "dragover", "dropped.txt")
     drag(alice, "dragenter", "dropped.txt")

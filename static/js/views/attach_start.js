@@ -1,7 +1,7 @@
 // Takes the files that are chosen, pasted or dropped on the page. What they need is loaded with the first of them, or
 // when someone begins to write, so that files can also be attached without a connection.
 
-import { view } from "chatty/views/dom.js";
+import { isTypedInto, view } from "chatty/views/dom.js";
 
 /** @param {import("chatty/views/page.js").Page} page */
 export function connect(label, page) {
@@ -55,7 +55,9 @@ export function connect(label, page) {
   on(form, "change", restore); // a draft, or a message that is edited before it is sent
   const prepare = () => isNeeded || use(() => {});
   on(form, "focusin", prepare);
-  on(form, "paste", (event) => {
+  on(document, "paste", (event) => {
+    const { target } = event;
+    if (!form.contains(target) && (isTypedInto(target) || target.closest?.("dialog"))) return;
     const { files, types } = event.clipboardData;
     // Office programs add a picture of the text that was copied.
     const isText = types.includes("text/html") && event.clipboardData.getData("text/plain");
