@@ -95,7 +95,8 @@ class Lightbox {
       const response = await fetch(this.#link.href, { headers });
       if (!response.ok) throw new Error(String(response.status));
       const bytes = (await response.arrayBuffer()).slice(0, TEXT_MAX);
-      text.textContent = new TextDecoder().decode(bytes);
+      // As a stream: the last character can be cut.
+      text.textContent = new TextDecoder().decode(bytes, { stream: true });
       if (bytes.byteLength === TEXT_MAX)
         this.#describe(name, t("lightbox.beginning", { size: sizeText(TEXT_MAX) }));
     } catch {
