@@ -362,8 +362,9 @@ def test_lightbox_leads_through_the_pictures_of_the_conversation(visit: Visit, r
     expect(tray(alice)).to_have_count(2)
     write(alice, "Two")
     is_stored(alice)
-    choose(alice, three_png=picture("purple"), notes_txt=b"line one\nline two")
-    expect(tray(alice)).to_have_count(2)
+    sound = b"ID3\4" + bytes(99)
+    choose(alice, three_png=picture("purple"), notes_txt=b"line one\nline two", song_mp3=sound)
+    expect(tray(alice)).to_have_count(3)
     write(alice, "Three")
     is_stored(alice)
     pictures = alice.locator(".files__picture")
@@ -387,6 +388,8 @@ def test_lightbox_leads_through_the_pictures_of_the_conversation(visit: Visit, r
     alice.keyboard.press("Escape")
     expect(lightbox).to_have_count(0)
     expect(pictures.first).to_be_focused()
+    alice.keyboard.press("Tab")  # stays in this message
+    expect(alice.locator(".files__player")).to_have_js_property("tabIndex", -1)
     alice.keyboard.press("Escape")  # to the composer, which takes what is typed
     alice.keyboard.type("Nice")
     expect(alice.locator("#composer-body")).to_have_value("Nice")

@@ -62,12 +62,11 @@ export class Keyboard {
     }
     if (this.#current) this.#actions.place(this.#current);
     for (const row of rows) {
-      const tabIndex = row === this.#current ? 0 : -1;
-      row.tabIndex = tabIndex;
-      for (const press of row.querySelectorAll("a, button, input, pre, .table")) {
+      row.tabIndex = row === this.#current ? 0 : -1;
+      for (const press of row.querySelectorAll("a, button, input, pre, .table, [controls]")) {
         // Names are not shown in messages that continue a group: the first one has it.
         if (press.matches(".message--continued .message__author")) press.tabIndex = -1;
-        else if (!press.closest(".editor")) press.tabIndex = tabIndex;
+        else if (!press.closest(".editor")) press.tabIndex = row.tabIndex;
       }
     }
   }
