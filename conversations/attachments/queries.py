@@ -64,11 +64,11 @@ def files_of(conversation_id: int, query: FilesQuery) -> list[File]:
 
 
 def senders_of(conversation_id: int) -> list[tuple[int, str]]:
-    """Return (id, name) of everyone who has sent files there, by name."""
+    """Return (id, name) of everyone who has sent files there, by name without case and accents."""
     rows = User.objects.filter(
         pk__in=File.objects.filter(conversation_id=conversation_id).values("owner")
     )
-    return list(rows.order_by("name", "pk").values_list("pk", "name"))
+    return list(rows.order_by("folded_name", "pk").values_list("pk", "name"))
 
 
 def period_of(conversation_id: int) -> tuple[datetime, datetime] | None:

@@ -258,12 +258,14 @@ def test_files_of_a_conversation_by_kind_person_and_month(alice, bob, carol, gro
         message_id = File.objects.get(name=name).message_id
         Message.objects.filter(pk=message_id).update(created_at=at)
     File.objects.get(name="garden.png").delete()
-    alice.time_zone = "Europe/Berlin"
-    alice.save()
+    alice.time_zone, alice.name, bob.name = "Europe/Berlin", "alma", "Änne"
+    for person in (alice, bob):
+        person.save()
     page = browser(alice).get(address, {"month": "2024-02"})
     months = ["2026-01", "2025-12", "2024-02"]
     assert [value for value, _name in page.context["months"]] == months
     assert page.context["months"][0][1] == "January 2026"
+    assert page.context["people"] == [(alice.pk, "alma"), (bob.pk, "Änne")]
     assert browser(carol).get(address).status_code == 404
 
 
