@@ -39,6 +39,11 @@ class FileRow:
     height: int
     animated: bool
 
+    @property
+    def title(self) -> str:
+        """The name above a player, without its extension: "Voice message 2026-11-30 21.32"."""
+        return _EXTENSION.sub("", self.name) or self.name
+
 
 # For the <template> from which scripts draw: one of each kind, with everything that any can have.
 BLANK_FILES = [

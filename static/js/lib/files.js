@@ -3,6 +3,7 @@
 
 const SIDE = 420; // CSS pixels: the longer side of a picture or video in a message
 const UNIT = 1024;
+const ENDING = /\.([a-z0-9]{1,5})$/i;
 const PICTURES = ["jpeg", "png", "gif", "webp", "avif"];
 
 /** "999 B", "18 KB", "1.5 MB" in the language of the page. */
@@ -24,7 +25,12 @@ function tenthsOf(bytes, unit) {
 
 /** "CSV" for "orders.csv", or "" if the name has no such ending. */
 export function labelOf(name) {
-  return name.match(/\.([a-z0-9]{1,5})$/i)?.[1].toUpperCase() ?? "";
+  return name.match(ENDING)?.[1].toUpperCase() ?? "";
+}
+
+/** The name above a player: "Song" for "Song.mp3". */
+export function titleOf(name) {
+  return name.replace(ENDING, "") || name;
 }
 
 /** [width, height] of the box of a picture with this many pixels: never larger than itself. */

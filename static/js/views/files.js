@@ -1,7 +1,7 @@
 // The files of a message: draws them like templates/rows/_files.html, and opens pictures and texts in the page.
 
 import { descriptionsOf, uploadsOf } from "chatty/chat/uploads.js";
-import { kindOf, labelOf, shownSize, sizeText } from "chatty/lib/files.js";
+import { kindOf, labelOf, shownSize, sizeText, titleOf } from "chatty/lib/files.js";
 import {
   element as makeElement,
   hasModifier,
@@ -136,7 +136,7 @@ function drawAudio({ url, alt, name }) {
   const player = made.querySelector("audio");
   setOrRemove(player, "src", url);
   player.ariaLabel = alt || name;
-  setText(part(made, "files__name"), name);
+  setText(part(made, "files__name"), titleOf(name));
   return made;
 }
 
