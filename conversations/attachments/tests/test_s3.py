@@ -19,6 +19,7 @@ from chatty.conf import file_storage
 from chatty.jobs.tests.helpers import run_jobs
 from conversations import actions
 from conversations.attachments.actions import uploading
+from conversations.attachments.models import File
 from conversations.attachments.tests.test_media import picture
 from conversations.content import FileReference
 from conversations.tests.helpers import raises_chat_error, say
@@ -81,14 +82,25 @@ def test_files_are_kept_in_the_bucket_served_by_chatty_and_removed(
     assert (response.status_code, body(response)) == (206, data[100:300])
     small = client.get(reverse("attachments:thumbnail", args=[file.pk, "small"]))
     assert body(small)[8:12] == b"WEBP"
+    actions.delete_message(alice, message.pk)
+    run_jobs()
+    assert names_in(bucket) == []
+
+
+def test_files_that_a_bucket_has_lost_are_missing_and_can_be_removed(alice, pair, upload, bucket):
+    file = upload(alice, "a.png", picture("PNG", (1200, 900)))
+    run_jobs()
+    message = say(alice, pair, files=(FileReference(file.pk),))
     bucket.objects.delete()
-    for lost in (url, reverse("attachments:thumbnail", args=[file.pk, "small"])):
-        response = client.get(lost)
+    client = Client()
+    client.force_login(alice)
+    for name, given in (("file", file.name), ("thumbnail", "small")):
+        response = client.get(reverse(f"attachments:{name}", args=[file.pk, given]))
         assert response.status_code == 404
         assert response.content == b"The content of this file has been lost."
     actions.delete_message(alice, message.pk)
     run_jobs()
-    assert names_in(bucket) == []
+    assert not File.objects.exists()
 
 
 def test_a_bucket_that_is_away_keeps_what_has_arrived(alice, bucket):

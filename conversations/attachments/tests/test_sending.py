@@ -16,6 +16,7 @@ from chatty.jobs.tests.helpers import run_jobs
 from conversations import actions, queries
 from conversations.attachments.models import File
 from conversations.attachments.tests.conftest import stored
+from conversations.attachments.tests.test_media import picture
 from conversations.content import FileReference
 from conversations.models import Conversation, Message
 from conversations.tests.helpers import message_json, new_key, purge_deleted, raises_chat_error, say
@@ -104,8 +105,9 @@ def actions_content(file: File):
 
 
 def test_deleting_a_message_removes_its_bytes(alice, pair, upload, data_dir):
-    message = say(alice, pair, files=refer(upload(alice, "secret.txt")))
-    assert len(stored(data_dir)) == 1
+    message = say(alice, pair, files=refer(upload(alice, "a.png", picture("PNG", (1200, 900)))))
+    run_jobs()
+    assert len(stored(data_dir)) == 3  # with both thumbnails
     actions.delete_message(alice, message.pk)
     message.refresh_from_db()
     assert message.files is None
