@@ -11,7 +11,7 @@ Therefore work that only writes to the database, in the transaction of step 3, t
 Anything else may happen twice, after a crash between steps 2 and 3.
 
 Times are those of the servers' clocks. If a clock is set back, claims and delays would last longer by that
-much. Times further in the future than they could ever have been set are therefore ignored.
+much. Times further in the future than they could ever have been set are therefore ignored: see `unplanned`.
 """
 
 from __future__ import annotations
@@ -43,19 +43,29 @@ QUERY_CANCELED = "57014"  # SQLSTATE: statement_timeout
 SWEEP_SECONDS = 1.0
 IDLE_SWEEP_SECONDS = 5.0
 KILLED = "The process ended while it worked on this."
+# How far in the future work without failures can be due, unless someone has asked for a later time: after
+# trouble of the database, and if the clocks of servers differ.
+UNPLANNED_SECONDS_MAX = 60.0
+ALL, NONE = ~Q(pk__in=[]), Q(pk__in=[])  # of the rows
 
 
 class ClaimLostError(Exception):
     """The claim ran out, and another process may have started over."""
 
 
-def claim(rows: QuerySet[W], limit: int, *, lease: float = LEASE_SECONDS) -> list[W]:
-    """Claim up to `limit` of these rows that are due, the longest due first. `lease`: in seconds.
+def claim(
+    rows: QuerySet[W], limit: int, *, lease: float = LEASE_SECONDS, unplanned: Q = NONE
+) -> list[W]:
+    """Claim up to `limit` of these rows that are due, the longest due first.
+
+    `lease`: in seconds. `unplanned`: those that are never due later than UNPLANNED_SECONDS_MAX from now,
+    unless they have failed. A later time is from a clock that was set back since.
 
     Processes that claim at the same time get different rows. Must not be called in a transaction.
     """
     now = timezone.now()
-    due = rows.filter(_claimable(now, lease), set_aside_at=None).order_by("due_at", "pk")
+    claimable = _is_free(now, lease) & _is_due(now, unplanned)
+    due = rows.filter(claimable, set_aside_at=None).order_by("due_at", "pk")
     if connection.vendor == "sqlite" and not due.exists():
         return []  # don't wait for a turn to write
     with transaction.atomic(durable=True):
@@ -79,11 +89,17 @@ def _mark(due: QuerySet[W], token: str, until: datetime) -> list[W]:
     return sorted(claimed, key=lambda row: (row.due_at, row.pk))
 
 
-def _claimable(now: datetime, lease: float) -> Q:
-    longest_lease = now + timedelta(seconds=2 * max(lease, LEASE_SECONDS))
+def _is_free(now: datetime, lease: float) -> Q:
+    longest = now + timedelta(seconds=2 * max(lease, LEASE_SECONDS))
+    return Q(claimed_until=None) | Q(claimed_until__lte=now) | Q(claimed_until__gt=longest)
+
+
+def _is_due(now: datetime, unplanned: Q) -> Q:
     longest_delay = now + timedelta(seconds=2 * RETRY_SECONDS_MAX)
-    free = Q(claimed_until=None) | Q(claimed_until__lte=now) | Q(claimed_until__gt=longest_lease)
-    return free & (Q(due_at__lte=now) | Q(due_at__gt=longest_delay, failures__gt=0))
+    longest = now + timedelta(seconds=UNPLANNED_SECONDS_MAX)
+    was_set_back = Q(due_at__gt=longest_delay, failures__gt=0)
+    was_set_back |= Q(due_at__gt=longest, failures=0) & unplanned
+    return Q(due_at__lte=now) | was_set_back
 
 
 def _set_aside_killers(rows: list[W], now: datetime) -> list[W]:

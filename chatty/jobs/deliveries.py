@@ -176,7 +176,9 @@ def claim(
                 continue
             room = min(room, 1)
         if room > 0:
-            claimed = claims.claim(_first_of_order(rows), room, lease=LEASE_SECONDS)
+            claimed = claims.claim(
+                _first_of_order(rows), room, lease=LEASE_SECONDS, unplanned=claims.ALL
+            )
             found += [Claimed(row, failing is not None) for row in claimed]
             if failing is not None and not claimed:
                 _leave_probe(failing)

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from chatty.jobs import claims, wakeups
@@ -25,6 +25,7 @@ from chatty.jobs.models import Job
 logger = logging.getLogger(__name__)
 
 TROUBLE_SECONDS = 1.0  # before the next attempt if the database was the reason
+RECURRING_SECONDS_MAX = 3600.0  # between two rounds of a recurring job
 
 
 class Again(msgspec.Struct, frozen=True):
@@ -62,7 +63,8 @@ def register(
     `prepare`: called before it, outside of the transaction, for what takes longer: searching, computing. It
     gets the arguments, too, and `function` gets its result first.
 
-    `recurring`: there is always one such job, without arguments. The function always returns again().
+    `recurring`: there is always one such job, without arguments. The function always returns again(), with
+    RECURRING_SECONDS_MAX at most.
     """
     if name in _registered:
         raise ValueError(f"There is a job {name!r} already.")
@@ -163,7 +165,11 @@ def known() -> QuerySet[Job]:
 
 
 def claim(limit: int) -> list[Job]:
-    return claims.claim(known(), limit)
+    # Those that wait for no time that was asked for: they have not run yet, or wait for their next round.
+    recurring = [name for name, each in _registered.items() if each.recurring]
+    later = timezone.now() + timedelta(seconds=2 * RECURRING_SECONDS_MAX)
+    unplanned = Q(due_at__lte=F("created_at")) | Q(name__in=recurring, due_at__gt=later)
+    return claims.claim(known(), limit, unplanned=unplanned)
 
 
 def run(job: Job) -> None:

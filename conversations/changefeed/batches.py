@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from chatty.jobs import claims
@@ -223,7 +224,7 @@ def _note(reader: Reader, conversation_id: int, error: str, **which: Any) -> Non
 def _claim(reader: Reader, source: str, ids: set[int], outcome: Outcome) -> list[Cursor]:
     """Claim the cursors of these subjects, and make those that are missing."""
     rows = Cursor.objects.filter(reader=reader.name, source=source)
-    claimed = claims.claim(rows.filter(subject_id__in=ids), SUBJECTS_MAX)
+    claimed = _claim_some(rows, ids)
     left = ids.difference(cursor.subject_id for cursor in claimed)
     if not left:
         return claimed
@@ -233,8 +234,12 @@ def _claim(reader: Reader, source: str, ids: set[int], outcome: Outcome) -> list
     if missing := left.difference(there):
         new = [Cursor(reader=reader.name, source=source, subject_id=pk) for pk in sorted(missing)]
         Cursor.objects.bulk_create(new, ignore_conflicts=True)
-        claimed += claims.claim(rows.filter(subject_id__in=missing), SUBJECTS_MAX)
+        claimed += _claim_some(rows, missing)
     return claimed
+
+
+def _claim_some(rows: QuerySet[Cursor], ids: set[int]) -> list[Cursor]:
+    return claims.claim(rows.filter(subject_id__in=ids), SUBJECTS_MAX, unplanned=claims.ALL)
 
 
 _NEW_CURSOR = """

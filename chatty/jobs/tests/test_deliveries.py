@@ -151,6 +151,11 @@ class TestRows:
         Destination.objects.create(name="here", failed_at=ahead, retry_at=ahead, error="")
         assert send_waiting() == 1
 
+    def test_delivery_is_sent_at_once_after_the_clock_was_set_back(self, post):
+        deliver("one")
+        Delivery.objects.update(due_at=timezone.now() + timedelta(hours=1))
+        assert send_waiting() == 1
+
     def test_refused_delivery_is_set_aside_and_the_next_one_is_sent(self, post):
         deliver("one", ordering="a")
         deliver("two", ordering="a")

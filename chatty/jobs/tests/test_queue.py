@@ -75,6 +75,19 @@ class TestQueue:
         make_due()
         assert run_jobs() == 1
 
+    def test_clock_that_was_set_back_delays_only_what_was_planned(self, kettle):
+        queue.register("rinse", lambda: queue.again(60), recurring=True)
+        queue.ensure_recurring()
+        assert run_jobs() == 1
+        ahead = timezone.now() + timedelta(days=1)
+        Job.objects.update(due_at=ahead)
+        queue.enqueue(NAME)
+        Job.objects.filter(name=NAME).update(due_at=ahead, created_at=ahead)
+        queue.enqueue(NAME, run_after=ahead)
+        assert run_jobs() == 2
+        assert Job.objects.get(name=NAME).due_at == ahead
+        assert run_jobs() == 0
+
     def test_same_key_is_one_job_at_the_earlier_time(self, kettle):
         later = timezone.now() + timedelta(minutes=1)
         queue.enqueue(NAME, {"cups": 1}, key="a", run_after=later)

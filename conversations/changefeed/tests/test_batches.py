@@ -156,6 +156,15 @@ def test_a_restored_backup_is_read_from_its_own_cursors(notebook, alice, pair):
     assert notebook.seen == [(message.seq, True)]
 
 
+def test_a_clock_that_was_set_back_delays_no_reader(notebook, alice, pair):
+    say(alice, pair, "before")
+    notebook.read()
+    Cursor.objects.update(due_at=timezone.now() + timedelta(hours=1))
+    message = say(alice, pair, "after")
+    batches.run_batch(notebook.reader, CONVERSATION, [pair.pk])
+    assert notebook.created[-1] == message.pk
+
+
 def test_a_change_that_fails_ten_times_is_set_aside_and_holds_up_only_its_conversation(
     notebook, alice, pair, open_group, caplog
 ):
