@@ -27,7 +27,7 @@ def remove_conversation(conversation_id: int) -> queue.Again | None:
     share_index()
     gram = structural_gram(CONVERSATION, conversation_id)
     conditions = [Condition(key.hash([gram]), []) for key in keys_in_use()]
-    found = storage().find_any(conditions, BATCH) if conditions else []
+    found = storage().find_removable(conditions, conversation_id, BATCH) if conditions else []
     storage().remove(found)
     return queue.again() if found else None
 

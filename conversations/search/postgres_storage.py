@@ -13,7 +13,7 @@ from django.db import connection
 
 from chatty.postgres import Statement
 from chatty.statements import list_ids, run
-from conversations.search.storage import Condition, Entry, Window
+from conversations.search.storage import Condition, Entry, Window, is_removable
 
 
 class PostgresStorage:
@@ -39,12 +39,15 @@ class PostgresStorage:
     def remove_others(self, start: int, end: int, ids: Collection[int]) -> None:
         run((_REMOVE_OTHERS, [b"%d" % start, b"%d" % end, list_ids(ids).encode()]))
 
-    def find_any(self, conditions: Sequence[Condition], limit: int) -> list[int]:
+    def find_removable(
+        self, conditions: Sequence[Condition], conversation_id: int, limit: int
+    ) -> list[int]:
         sql, parameters = _where(conditions)
+        removable = is_removable("search_entry.message_id")
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT message_id FROM search_entry WHERE {sql} LIMIT %s",  # noqa: S608
-                [*parameters, limit],
+                f"SELECT message_id FROM search_entry WHERE {sql} AND {removable} LIMIT %s",  # noqa: S608
+                [*parameters, conversation_id, conversation_id, limit],
             )
             return [pk for (pk,) in cursor.fetchall()]
 

@@ -12,7 +12,7 @@ from django.db import connection
 
 from chatty.statements import fetch_rows, list_ids
 from conversations.search.models import IndexState
-from conversations.search.storage import Condition, Entry, Window
+from conversations.search.storage import Condition, Entry, Window, is_removable
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _TOKEN_LENGTH = 6  # 36**6 > 2**31
@@ -57,10 +57,14 @@ class SqliteStorage:
         found = fetch_rows(_RANGE, [start, end])
         self.remove({pk for (pk,) in found}.difference(ids))
 
-    def find_any(self, conditions: Sequence[Condition], limit: int) -> list[int]:
+    def find_removable(
+        self, conditions: Sequence[Condition], conversation_id: int, limit: int
+    ) -> list[int]:
+        removable = is_removable("search_entry.rowid")
         found = fetch_rows(
-            "SELECT rowid FROM search_entry WHERE search_entry MATCH %s LIMIT %s",
-            [_expression(conditions), limit],
+            "SELECT rowid FROM search_entry"  # noqa: S608 - our own names and placeholders
+            f" WHERE search_entry MATCH %s AND {removable} LIMIT %s",
+            [_expression(conditions), conversation_id, conversation_id, limit],
         )
         return [pk for (pk,) in found]
 

@@ -59,8 +59,11 @@ class Storage(Protocol):
     def remove_others(self, start: int, end: int, ids: Collection[int]) -> None:
         """Remove the entries of all messages from `start` to before `end` that are not in `ids`."""
 
-    def find_any(self, conditions: Sequence[Condition], limit: int) -> list[int]:
-        """Return the ids of some messages that match one of the conditions."""
+    def find_removable(
+        self, conditions: Sequence[Condition], conversation_id: int, limit: int
+    ) -> list[int]:
+        """Return the ids of some entries that match one of the conditions, and whose messages are in this
+        conversation or gone: two grams can have the same hash."""
 
     def find(self, conditions: Sequence[Condition], window: Window, limit: int) -> list[int]:
         """Return the ids of messages in the window that match one of the conditions, latest first. Conditions
@@ -68,6 +71,16 @@ class Storage(Protocol):
 
     def tidy(self) -> bool:
         """Do a few milliseconds of work to remove hashes of deleted entries. Returns whether more is left."""
+
+
+def is_removable(message_id: str) -> str:
+    """Return a condition on the entry of a message: the message is gone, or in a conversation. Its two
+    parameters are both the id of the conversation.
+
+    A subquery for each entry, so that the planner can't choose to read all messages.
+    """
+    found = f"SELECT conversation_id FROM conversations_message m WHERE m.id = {message_id}"  # noqa: S608
+    return f"COALESCE(({found}), %s) = %s"
 
 
 def storage() -> Storage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from chatty.jobs import queue
 from chatty.jobs.tests.helpers import run_jobs
@@ -15,7 +15,11 @@ from conversations.changefeed.models import Cursor
 from conversations.changefeed.readers import find
 from conversations.models import Message
 from conversations.search import jobs, queries
+from conversations.search.grams import structural_gram
+from conversations.search.index import CONVERSATION
+from conversations.search.keys import current_key
 from conversations.search.query_text import parse
+from conversations.search.storage import Entry, storage
 from conversations.tests.helpers import purge_deleted, say
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_index")]
@@ -132,6 +136,23 @@ def test_deleted_conversation_leaves_no_entries(alice, bob, pair):
     assert len(entries()) > jobs.BATCH
     run_all_jobs()
     assert list(entries()) == [Message.objects.get(body="Other").pk]
+
+
+def test_entry_with_the_same_hash_stays_when_a_conversation_is_deleted(alice, bob, pair):
+    other = actions.create_conversation(bob, name="Other")
+    kept = say(bob, other, "Other")
+    gone = say(alice, pair, "Gone")
+    catch_up()
+    # As if a gram of the message had the hash of the conversation's.
+    (gram,) = current_key().hash([structural_gram(CONVERSATION, pair.pk)])
+    (same,) = current_key().hash([structural_gram(CONVERSATION, other.pk)])
+    with transaction.atomic():
+        storage().write([Entry(kept.pk, [gram, same])])
+    actions.delete_conversation(alice, pair.pk)
+    assert sorted(entries()) == sorted([kept.pk, gone.pk])
+    catch_up()
+    run_all_jobs()
+    assert list(entries()) == [kept.pk]
 
 
 def test_mentions_are_followed(alice, bob, pair):
