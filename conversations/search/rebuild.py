@@ -29,24 +29,28 @@ def steps(*, restart: bool = False) -> Iterator[int]:
     """
     if restart:
         IndexState.objects.update(rebuilt_to=None)
+    begin = True
     while True:
         with transaction.atomic():
-            done = step()
+            done = step(begin=begin)
         if done is None:
             return
         yield done
+        begin = False
 
 
 def is_unfinished() -> bool:
     return IndexState.objects.filter(rebuilt_to__isnull=False).exists()
 
 
-def step() -> int | None:
+def step(*, begin: bool = True) -> int | None:
     """Write the entries of some messages again. Returns of how many, None at the end. Must be called in a
-    transaction."""
+    transaction. `begin`: with the first message, if no rebuild is unfinished."""
     lock_index()
     state, _created = IndexState.objects.get_or_create(pk=1)
     key = current_key()
+    if state.rebuilt_to is None and not begin:
+        return None  # another process has written the last ones
     if state.rebuilt_to is None or state.rebuild_key != key.check:
         state.rebuilt_to, state.rebuild_key = 0, key.check
     start = state.rebuilt_to + 1

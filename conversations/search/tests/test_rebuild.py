@@ -90,6 +90,16 @@ def test_interrupted_rebuild_is_continued(alice, pair, one_by_one):
     assert sum(rebuild.steps(restart=True)) == total
 
 
+def test_two_rebuilds_share_the_work(alice, pair, one_by_one):
+    for number in range(3):
+        say(alice, pair, f"Tea {number}")
+    first, second = rebuild.steps(), rebuild.steps()
+    done = next(first) + next(second)
+    done += sum(first) + sum(second)
+    assert done == Message.objects.count()
+    assert not rebuild.is_unfinished()
+
+
 def test_rebuild_beside_edits_keeps_the_newer_text(alice, pair, one_by_one):
     messages = [say(alice, pair, f"Tea {number}") for number in range(4)]
     index_all()
