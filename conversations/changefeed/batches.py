@@ -127,7 +127,7 @@ def _handle(reader: Reader, cursors: Sequence[Cursor], most: int, outcome: Outco
             _call(reader, steps)
             move(steps)
     except claims.ClaimLostError:
-        logger.warning("A claim of reader %s ran out", reader.name)
+        _log_lost_claim(reader)
     except Exception as error:
         _give_back(reader, cursors, error)
     else:
@@ -157,12 +157,11 @@ def _handle_singly(reader: Reader, cursor: Cursor, outcome: Outcome) -> None:
                     outcome.more.add(cursor.subject_id)
                 return
     except claims.ClaimLostError:
-        logger.warning("A claim of reader %s ran out", reader.name)
+        _log_lost_claim(reader)
     except Exception as error:
         final = cursor.failures >= cursor.FAILURES_MAX and not claims.is_database_trouble(error)
         if final and steps:
-            _set_aside(reader, steps, error)
-            outcome.more.add(cursor.subject_id)
+            _set_aside(reader, steps, error, outcome)
         else:
             _give_back(reader, [cursor], error)
 
@@ -198,27 +197,37 @@ def _give_back(reader: Reader, cursors: Sequence[Cursor], error: Exception) -> N
             return  # the claims run out by themselves
 
 
-def _set_aside(reader: Reader, steps: Sequence[Step], error: Exception) -> None:
+def _set_aside(reader: Reader, steps: Sequence[Step], error: Exception, outcome: Outcome) -> None:
     """Note the change that can't be handled, and go on behind it."""
     (step,) = steps
     text = logs.describe_error(error)[:ERROR_MAX]
+    try:
+        with transaction.atomic():
+            _note(reader, step.batch, text)
+            move(steps)
+    except claims.ClaimLostError:
+        _log_lost_claim(reader)
+        return
+    outcome.more.add(step.cursor.subject_id)
     logger.error("Reader %s: a change was set aside: %s", reader.name, text)
-    with transaction.atomic():
-        for each in step.batch.messages:
-            _note(
-                reader, each.conversation_id, text, message_id=each.message_id, created=each.created
-            )
-        for member in step.batch.memberships:
-            _note(reader, member.conversation_id, text, membership_id=member.membership_id)
-        for conversation_id in step.batch.deleted_conversations:
-            _note(reader, conversation_id, text)
-        move(steps)
 
 
-def _note(reader: Reader, conversation_id: int, error: str, **which: Any) -> None:
-    SetAsideChange.objects.create(
-        reader=reader.name, conversation_id=conversation_id, error=error, **which
-    )
+def _log_lost_claim(reader: Reader) -> None:
+    logger.warning("A claim of reader %s ran out", reader.name)
+
+
+def _note(reader: Reader, batch: Batch, error: str) -> None:
+    def note(conversation_id: int, **which: Any) -> None:
+        SetAsideChange.objects.create(
+            reader=reader.name, conversation_id=conversation_id, error=error, **which
+        )
+
+    for each in batch.messages:
+        note(each.conversation_id, message_id=each.message_id, created=each.created)
+    for member in batch.memberships:
+        note(member.conversation_id, membership_id=member.membership_id)
+    for conversation_id in batch.deleted_conversations:
+        note(conversation_id)
 
 
 def _claim(reader: Reader, source: str, ids: set[int], outcome: Outcome) -> list[Cursor]:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chatty.jobs import claims
 from conversations import actions
 from conversations.changefeed import batches, deletions, steps
 from conversations.changefeed.models import Cursor, SetAsideChange
@@ -275,6 +276,28 @@ def test_a_late_process_writes_nothing(notebook, alice, pair):
     Cursor.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
     notebook.read()
     assert notebook.created == [row.pk for row in log_of(pair)]
+
+
+def test_a_late_process_sets_nothing_aside(notebook, alice, pair, monkeypatch):
+    say(alice, pair)
+    notebook.read()
+    say(alice, pair)
+
+    def fail(batch: Batch) -> None:
+        raise ValueError
+
+    def lose_claim(*given, **named):
+        Cursor.objects.update(claim="another")
+        return is_trouble(*given, **named)
+
+    # The claim is lost when the transaction of the handler has been rolled back.
+    is_trouble = claims.is_database_trouble
+    monkeypatch.setattr(claims, "is_database_trouble", lose_claim)
+    Cursor.objects.update(failures=9)
+    notebook.refuses = fail
+    batches.run_batch(notebook.reader, CONVERSATION, [pair.pk])
+    assert not SetAsideChange.objects.exists()
+    assert set(Cursor.objects.values_list("claim", flat=True)) == {"another"}
 
 
 def test_changes_of_memberships_are_read_once_as_they_are(notebook, alice, bob, pair):
