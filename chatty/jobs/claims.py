@@ -54,9 +54,14 @@ class ClaimLostError(Exception):
 
 
 def claim(
-    rows: QuerySet[W], limit: int, *, lease: float = LEASE_SECONDS, unplanned: Q = NONE
+    rows: QuerySet[W],
+    limit: int,
+    *,
+    lease: float = LEASE_SECONDS,
+    unplanned: Q = NONE,
+    order: tuple[str, ...] = ("due_at", "pk"),
 ) -> list[W]:
-    """Claim up to `limit` of these rows that are due, the longest due first.
+    """Claim up to `limit` of these rows that are due, in this order.
 
     `lease`: in seconds. `unplanned`: those that are never due later than UNPLANNED_SECONDS_MAX from now,
     unless they have failed. A later time is from a clock that was set back since.
@@ -65,7 +70,7 @@ def claim(
     """
     now = timezone.now()
     claimable = _is_free(now, lease) & _is_due(now, unplanned)
-    due = rows.filter(claimable, set_aside_at=None).order_by("due_at", "pk")
+    due = rows.filter(claimable, set_aside_at=None).order_by(*order)
     if connection.vendor == "sqlite" and not due.exists():
         return []  # don't wait for a turn to write
     with transaction.atomic(durable=True):

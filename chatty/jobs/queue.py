@@ -165,11 +165,16 @@ def known() -> QuerySet[Job]:
 
 
 def claim(limit: int) -> list[Job]:
+    """Claim jobs that are due: up to `limit`, and one that has failed."""
     # Those that wait for no time that was asked for: they have not run yet, or wait for their next round.
     recurring = [name for name, each in _registered.items() if each.recurring]
     later = timezone.now() + timedelta(seconds=2 * RECURRING_SECONDS_MAX)
     unplanned = Q(due_at__lte=F("created_at")) | Q(name__in=recurring, due_at__gt=later)
-    return claims.claim(known(), limit, unplanned=unplanned)
+    sound = claims.claim(known().filter(failures=0), limit, unplanned=unplanned)
+    # One that has failed at a time, and last: if it ends the process, no other counts that as a failure, and
+    # those that have failed less are before it the next time.
+    failed = known().filter(failures__gt=0)
+    return sound + claims.claim(failed, 1, order=("failures", "due_at", "pk"))
 
 
 def run(job: Job) -> None:

@@ -77,12 +77,12 @@ def run_batch(
     transaction.
     """
     outcome = Outcome()
-    claimed = _claim(reader, source, set(ids), outcome)
-    sound = [cursor for cursor in claimed if cursor.failures == 1]
+    sound, troubled = _claim_sound(reader, source, set(ids), outcome)
     if sound:
         _handle(reader, sound, max(most // len(sound), 1), outcome)
-    for cursor in claimed:
-        if cursor.failures > 1:
+    # Claimed one at a time: if a change ends the process, no other conversation counts it as a failure.
+    for pk in troubled:
+        for cursor in _claim(Cursor.objects.filter(pk=pk)):
             _handle_singly(reader, cursor, outcome)
     return outcome
 
@@ -230,25 +230,33 @@ def _note(reader: Reader, batch: Batch, error: str) -> None:
         note(conversation_id)
 
 
-def _claim(reader: Reader, source: str, ids: set[int], outcome: Outcome) -> list[Cursor]:
-    """Claim the cursors of these subjects, and make those that are missing."""
+def _claim_sound(
+    reader: Reader, source: str, ids: set[int], outcome: Outcome
+) -> tuple[list[Cursor], list[int]]:
+    """Claim the cursors of these subjects that have not failed, and make those that are missing. Return
+    them, and the ids of the other cursors: those that have failed least first."""
     rows = Cursor.objects.filter(reader=reader.name, source=source)
-    claimed = _claim_some(rows, ids)
+    claimed = _claim(rows.filter(subject_id__in=ids, failures=0))
     left = ids.difference(cursor.subject_id for cursor in claimed)
     if not left:
-        return claimed
-    there = dict(rows.filter(subject_id__in=left).values_list("subject_id", "claimed_until"))
+        return claimed, []
+    others = list(rows.filter(subject_id__in=left).order_by("failures", "pk"))
     now = timezone.now()
-    outcome.busy = {pk for pk, until in there.items() if until is not None and until > now}
-    if missing := left.difference(there):
+    outcome.busy = {
+        cursor.subject_id
+        for cursor in others
+        if cursor.claimed_until and cursor.claimed_until > now
+    }
+    if missing := left.difference(cursor.subject_id for cursor in others):
         new = [Cursor(reader=reader.name, source=source, subject_id=pk) for pk in sorted(missing)]
         Cursor.objects.bulk_create(new, ignore_conflicts=True)
-        claimed += _claim_some(rows, missing)
-    return claimed
+        claimed += _claim(rows.filter(subject_id__in=missing, failures=0))
+    troubled = (each for each in others if each.failures and each.set_aside_at is None)
+    return claimed, [cursor.pk for cursor in troubled]
 
 
-def _claim_some(rows: QuerySet[Cursor], ids: set[int]) -> list[Cursor]:
-    return claims.claim(rows.filter(subject_id__in=ids), SUBJECTS_MAX, unplanned=claims.ALL)
+def _claim(rows: QuerySet[Cursor]) -> list[Cursor]:
+    return claims.claim(rows, SUBJECTS_MAX, unplanned=claims.ALL)
 
 
 _NEW_CURSOR = """

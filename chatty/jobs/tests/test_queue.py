@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -133,6 +134,26 @@ class TestQueue:
         make_due()
         assert run_jobs() == 1
         assert not Job.objects.exists()
+
+    def test_job_that_ends_the_process_is_set_aside_alone(self, kettle):
+        class Killed(BaseException):
+            pass
+
+        def kill():
+            raise Killed
+
+        queue.register("spill", kill)
+        queue.enqueue("spill")
+        queue.enqueue(NAME)
+        for number in range(12):
+            Job.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
+            with contextlib.suppress(Killed):
+                run_jobs()
+            assert len(kettle.calls) == (number >= 2)  # not kept waiting until then
+        job = Job.objects.get()
+        assert (job.name, job.error) == ("spill", claims.KILLED)
+        assert job.set_aside_at is not None
+        assert kettle.calls == [{}]
 
     def test_asking_again_shortens_no_delay_after_a_failure(self, kettle):
         queue.enqueue(NAME, key="a")

@@ -202,6 +202,31 @@ def test_a_change_that_fails_ten_times_is_set_aside_and_holds_up_only_its_conver
     assert not SetAsideChange.objects.exists()
 
 
+class Killed(BaseException):
+    """As if the process was killed: no one catches this, so no claim is given back."""
+
+
+def test_a_change_that_ends_the_process_is_set_aside_alone(notebook, alice, pair, open_group):
+    bad, good = say(alice, pair, "bad"), say(alice, open_group, "good")
+
+    def kill(batch: Batch) -> None:
+        if bad.pk in [each.message_id for each in batch.messages]:
+            raise Killed
+
+    notebook.refuses = kill
+    killed = 0
+    for _ in range(20):
+        Cursor.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
+        try:
+            batches.run_batch(notebook.reader, CONVERSATION, [pair.pk, open_group.pk])
+        except Killed:
+            killed += 1
+    assert killed == 11  # once with the other, then alone
+    assert good.pk in notebook.created
+    aside = Cursor.objects.get(set_aside_at__isnull=False)
+    assert (aside.subject_id, aside.error) == (pair.pk, claims.KILLED)
+
+
 def test_an_error_before_the_reader_is_called_sets_no_change_aside(
     notebook, alice, pair, monkeypatch
 ):
