@@ -220,4 +220,5 @@ def give_all_back(rows: Iterable[Work]) -> None:
 
 
 def _claimed(row: Work) -> QuerySet[Any]:
-    return type(row)._default_manager.filter(pk=row.pk, claim=row.claim)
+    # None if the claim was ended: no row has that.
+    return type(row)._default_manager.filter(pk=row.pk, claim=row.claim or None)

@@ -19,6 +19,7 @@ from chatty.common.errors import DATABASE_ERRORS
 from chatty.common.threads import DatabaseThreads
 from chatty.jobs import claims, deliveries, wakeups
 from chatty.jobs.deliveries import Claimed, DestinationError
+from chatty.jobs.extending import extend_claims
 from chatty.ops import logs
 
 logger = logging.getLogger(__name__)
@@ -118,7 +119,14 @@ class Deliveries:
         self._wakeup.set()  # there is room for another
 
     async def _handle(self, claimed: Claimed) -> None:
-        extend = asyncio.create_task(self._extend(claimed))
+        extend = asyncio.create_task(
+            extend_claims(
+                self._threads,
+                lambda: [claimed.delivery],
+                every=EXTEND_SECONDS,
+                lease=deliveries.LEASE_SECONDS,
+            )
+        )
         started_at = timezone.now()
         try:
             try:
@@ -183,19 +191,6 @@ class Deliveries:
                 return
             except DATABASE_ERRORS:
                 await asyncio.sleep(RETRY_SECONDS)
-
-    async def _extend(self, claimed: Claimed) -> None:
-        """Extend the claim while the delivery is handled."""
-        while True:
-            await asyncio.sleep(EXTEND_SECONDS)
-            try:
-                await self._threads.run(
-                    claims.extend, claimed.delivery, lease=deliveries.LEASE_SECONDS
-                )
-            except claims.ClaimLostError:
-                return  # noticed in the end
-            except DATABASE_ERRORS:
-                continue
 
     async def stop(self) -> None:
         """Finish what is being sent, for STOP_SECONDS at most."""

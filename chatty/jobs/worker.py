@@ -12,11 +12,13 @@ from django.db import connection
 from chatty.common.errors import DATABASE_ERRORS
 from chatty.common.threads import RETRY_SECONDS, DatabaseThreads
 from chatty.jobs import claims, queue, wakeups
+from chatty.jobs.extending import extend_claims
 from chatty.jobs.models import Job
 
 logger = logging.getLogger(__name__)
 
 CLAIMED_MAX = 10  # at a time: a claim costs a commit
+EXTEND_SECONDS = claims.LEASE_SECONDS / 3
 STOP_SECONDS = 5.0  # for the step that is running
 
 
@@ -60,12 +62,22 @@ class Jobs:
                 await asyncio.sleep(time.monotonic() - started)
 
     async def _run_step(self, job: Job) -> None:
+        extend = asyncio.create_task(
+            extend_claims(
+                self._threads,
+                lambda: [job, *self._claimed],
+                every=EXTEND_SECONDS,
+                lease=claims.LEASE_SECONDS,
+            )
+        )
         try:
             await self._threads.run(queue.run, job)
         except DATABASE_ERRORS as error:
             # The claim runs out by itself, and the job is repeated.
             logger.warning("Jobs are waiting for the database: %s", type(error).__name__)
             await asyncio.sleep(RETRY_SECONDS)
+        finally:
+            extend.cancel()
 
     async def stop(self) -> None:
         """Finish the step that is running, and give the other claims back."""

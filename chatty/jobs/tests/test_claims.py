@@ -76,6 +76,15 @@ def test_an_extended_claim_is_not_taken_over():
     assert claim() == []
 
 
+def test_a_claim_that_was_ended_is_not_extended():
+    make()
+    (job,) = claim()
+    claims.release(job)
+    with pytest.raises(claims.ClaimLostError):
+        claims.extend(job)
+    assert claim() == [job]
+
+
 def test_a_failure_delays_and_ten_set_aside(caplog):
     make()
     delays = []

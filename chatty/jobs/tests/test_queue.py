@@ -373,6 +373,23 @@ class TestWorker:
         async with working(threads):
             await eventually(threads, lambda: kettle.calls)
 
+    async def test_claims_are_extended_while_a_job_takes_long(self, kettle, threads, monkeypatch):
+        """Its own, and those of the jobs behind it."""
+        monkeypatch.setattr(worker, "EXTEND_SECONDS", 0.05)
+        inside, go = threading.Event(), threading.Event()
+        queue.register("steep", lambda waited: None, prepare=lambda: inside.set() or go.wait(20))
+        await threads.run(lambda: [queue.enqueue(name) for name in ("steep", NAME)])
+        claimed_until = Job.objects.values_list("claimed_until", flat=True)
+        try:
+            async with working(threads):
+                await eventually(threads, inside.is_set)
+                before = await threads.run(lambda: max(claimed_until.all()))
+                await eventually(threads, lambda: min(claimed_until.all()) > before)
+                go.set()
+                await eventually(threads, lambda: not Job.objects.exists())
+        finally:
+            go.set()
+
     async def test_stop_finishes_the_step_and_gives_the_rest_back(self, kettle, threads):
         inside, go = threading.Event(), threading.Event()
 
