@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import secrets
+import sqlite3
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -38,7 +39,10 @@ W = TypeVar("W", bound=Work)
 LEASE_SECONDS = 30.0  # how long a claim lasts if it isn't extended
 RETRY_SECONDS = 1.0  # after the first failure; doubled with each
 RETRY_SECONDS_MAX = 600.0
-QUERY_CANCELED = "57014"  # SQLSTATE: statement_timeout
+# Errors that Django takes for a state of the database, and that depend on the statement: statement_timeout,
+# and limits such as that of an entry of an index; on SQLite, anything wrong with it, and an interruption.
+_SQLSTATES_OF_STATEMENTS = ("57014", "54")  # the beginnings
+_SQLITE_CODES_OF_STATEMENTS = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_INTERRUPT)
 # How often workers look for rows that no one has woken them for, while any are waiting and otherwise.
 SWEEP_SECONDS = 1.0
 IDLE_SWEEP_SECONDS = 5.0
@@ -196,9 +200,15 @@ def retry_delay(failures: int) -> timedelta:
 
 def is_database_trouble(error: BaseException) -> bool:
     """Whether the error comes from the state of the database (down, locked, restarting), not from the
-    work. A statement that takes too long is the work's own failure, or it would be repeated permanently."""
-    sqlstate = getattr(error.__cause__, "sqlstate", None)
-    return isinstance(error, DATABASE_ERRORS) and sqlstate != QUERY_CANCELED
+    work. What would fail again with any state is the work's own failure, or it would be repeated
+    permanently."""
+    if not isinstance(error, DATABASE_ERRORS):
+        return False
+    sqlstate = getattr(error.__cause__, "sqlstate", None) or ""
+    sqlite_code = getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF  # without its details
+    return not (
+        sqlstate.startswith(_SQLSTATES_OF_STATEMENTS) or sqlite_code in _SQLITE_CODES_OF_STATEMENTS
+    )
 
 
 def sweep_delay(rows: QuerySet[Any]) -> float:

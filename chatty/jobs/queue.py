@@ -187,6 +187,7 @@ def run(job: Job) -> None:
             raise
         except Exception as error:
             if claims.is_database_trouble(error):
+                logger.warning("Job %s (%s) waits: %s", job.pk, job.name, type(error).__name__)
                 later = timezone.now() + timedelta(seconds=TROUBLE_SECONDS)
                 claims.give_back(job, due_at=later)
             else:

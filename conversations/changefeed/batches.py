@@ -178,7 +178,9 @@ def _call(reader: Reader, steps: Sequence[Step]) -> None:
 
 def _give_back(reader: Reader, cursors: Sequence[Cursor], error: Exception) -> None:
     trouble = claims.is_database_trouble(error)
-    if not trouble:
+    if trouble:
+        logger.warning("Reader %s waits: %s", reader.name, type(error).__name__)
+    else:
         metrics.READER_FAILURES.labels(reader.name).inc()
         logger.error(
             "Reader %s failed: %s", reader.name, logs.describe_error(error), exc_info=error

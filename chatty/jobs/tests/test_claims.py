@@ -6,7 +6,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone
 
 from chatty.jobs import claims
@@ -146,8 +146,22 @@ def test_trouble_of_the_database_is_told_from_failures():
     assert not claims.is_database_trouble(ValueError())
     slow = OperationalError("canceling statement due to statement timeout")
     slow.__cause__ = Exception()
-    slow.__cause__.sqlstate = claims.QUERY_CANCELED
+    slow.__cause__.sqlstate = "57014"
     assert not claims.is_database_trouble(slow)
+
+
+WRONG_STATEMENTS = {
+    "sqlite": "SELECT nothing FROM nowhere",
+    # An entry of a B-tree has about 2,700 bytes at most. This text can't be compressed.
+    "postgresql": "CREATE TEMPORARY TABLE long (t text UNIQUE); INSERT INTO long SELECT"
+    " string_agg(md5(n::text), '') FROM generate_series(1, 500) AS n",
+}
+
+
+def test_statement_that_can_not_succeed_is_no_trouble_of_the_database():
+    with pytest.raises(OperationalError) as caught, transaction.atomic():
+        connection.cursor().execute(WRONG_STATEMENTS[connection.vendor])
+    assert not claims.is_database_trouble(caught.value)
 
 
 @pytest.mark.django_db(transaction=True)
