@@ -39,6 +39,10 @@ CHANGES_MAX = 1_000  # changes in one batch: fewer if messages are long (steps.L
 STEPS_MAX = 50  # changes of a troubled cursor in one claim
 
 
+class BusyError(RuntimeError):
+    """A reader is being called with changes of the same conversation."""
+
+
 class Outcome(msgspec.Struct):
     """Of run_batch(). `changes`: how many were handled. `more`: subjects that have further changes. `busy`:
     those that another process is working on, which may not see the latest changes."""
@@ -95,15 +99,28 @@ def count_set_aside(reader: Reader) -> int:
 
 def retry(aside: SetAsideChange) -> None:
     """Call the reader again with a change that was set aside, and forget that it was. Raises any exception
-    of the reader, LookupError if it isn't registered."""
+    of the reader, LookupError if it isn't registered, BusyError."""
     reader = find(aside.reader)
     with transaction.atomic():
+        _require_no_claim(aside)
         if not SetAsideChange.objects.select_for_update().filter(pk=aside.pk).exists():
             return  # someone else was faster
         batch = _read_again(aside)
         if batch:
             reader.handle(batch)
         aside.delete()
+
+
+def _require_no_claim(aside: SetAsideChange) -> None:
+    """Make sure that the reader isn't called with the same message elsewhere, until the end of this
+    transaction: the one that has read its older state could write last."""
+    source, subject_id = Cursor.Source.CONVERSATION, aside.conversation_id
+    if aside.membership_id is not None:
+        source, subject_id = Cursor.Source.MEMBERSHIP, aside.membership_id
+    rows = Cursor.objects.filter(reader=aside.reader, source=source, subject_id=subject_id)
+    cursors = rows.select_for_update()
+    if any(cursor.claimed_until and cursor.claimed_until > timezone.now() for cursor in cursors):
+        raise BusyError("This conversation is being read. Try again in a minute.")
 
 
 def _read_again(aside: SetAsideChange) -> Batch:

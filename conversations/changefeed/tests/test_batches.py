@@ -197,6 +197,11 @@ def test_a_change_that_fails_ten_times_is_set_aside_and_holds_up_only_its_conver
         batches.retry(aside)
     assert SetAsideChange.objects.exists()
     notebook.refuses = lambda batch: None
+    cursors = Cursor.objects.filter(source=CONVERSATION, subject_id=pair.pk)
+    cursors.update(claim="another", claimed_until=timezone.now() + timedelta(seconds=20))
+    with pytest.raises(batches.BusyError):
+        batches.retry(aside)
+    cursors.update(claim="", claimed_until=None)
     batches.retry(aside)
     assert notebook.created[-1] == bad.pk
     assert not SetAsideChange.objects.exists()
