@@ -76,7 +76,8 @@ def _named_conversations(mine: Mine, names: Iterable[str]) -> list[int]:
 
 def _named_people(user: User, names: Sequence[str]) -> list[int]:
     folded = [fold(name) for name in names]
-    people = _people_beginning_with({each[0] for each in folded if each and each != "me"})
+    looked_up = [each for each in zip(names, folded, strict=True) if each[1] not in ("", "me")]
+    people = _people_beginning_with({text[0] for each in looked_up for text in each})
     numbered = _people_with_numbers(folded)
     found: list[int] = []
     for name, wanted in zip(names, folded, strict=True):
@@ -101,7 +102,8 @@ def _people_with_numbers(names: Iterable[str]) -> list[int]:
 
 
 def _people_beginning_with(letters: Collection[str]) -> list[tuple[int, str]]:
-    """Return (id, folded name) of everyone whose name, when folded, begins with one of these letters."""
+    """Return (id, folded name) of everyone whose name begins with one of these letters, or with one that
+    folds to it. Of the latter only those up to _SPACED_LETTERS."""
     if not letters:
         return []
     written = {*letters, *chain.from_iterable(_unfolded().get(each, ()) for each in letters)}

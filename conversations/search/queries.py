@@ -237,11 +237,12 @@ def _grams_of(user: User, query: ParsedQuery, scope: Scope) -> tuple[set[str], l
 def _time_grams(since: datetime | None, until: datetime | None) -> list[str]:
     """Return grams of years, months and days, in UTC, of which every message of the time has one: as few as
     possible."""
-    first, tomorrow = date(_FIRST_YEAR, 1, 1), timezone.now().astimezone(UTC).date() + _DAY
+    first = date(_FIRST_YEAR, 1, 1)
     day = first if since is None else max(since.astimezone(UTC).date(), first)
-    end = tomorrow
+    # Whole years, which are few grams, and with the next one, in case that the clock was ahead.
+    end = date(timezone.now().astimezone(UTC).year + 2, 1, 1)
     if until is not None:
-        end = min((until.astimezone(UTC) - timedelta(microseconds=1)).date() + _DAY, tomorrow)
+        end = min((until.astimezone(UTC) - timedelta(microseconds=1)).date() + _DAY, end)
     grams = []
     while day < end:
         year, month = date(day.year + 1, 1, 1), (day.replace(day=1) + 31 * _DAY).replace(day=1)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import timezone
 
 from chatty.common import timestamps
 from conversations import actions
@@ -44,6 +45,14 @@ def test_from_finds_everyone_with_the_name(alice, pair, search):
         actions.add_members(alice, pair.pk, [sam.pk])
         say(sam, pair, "Tea")
     assert search(alice, "from:sam") == ["Tea", "Tea"]
+
+
+@pytest.mark.parametrize("name", ["Ａｄａ", "𝓐da", "İbrahim"])
+def test_from_finds_a_name_as_it_is_written(name, alice, pair, search):
+    person = create_extra(name)
+    actions.add_members(alice, pair.pk, [person.pk])
+    say(person, pair, "Tea")
+    assert search(alice, f"from:{name}") == ["Tea"]
 
 
 def test_names_are_looked_up_together(alice, bob, pair, django_assert_num_queries):
@@ -90,6 +99,12 @@ def test_before_and_after_leave_out_the_day_in_the_persons_time_zone(alice, pair
     assert search(alice, "after:2026-03-01 before:2026-03-03") == [second_b, second_a]
     assert search(alice, "after:2026-03-02 before:2026-03-02") == []
     assert search(alice, "before:1999-01-01") == []
+
+
+def test_message_of_a_clock_that_was_ahead_is_found_after_a_day(alice, pair, search):
+    ahead = timezone.now() + timedelta(days=3)
+    say_at(f"{ahead:%Y-%m-%dT%H:%M:%S}", alice, pair, "Tea")
+    assert search(alice, f"after:{timezone.now() - timedelta(days=2):%Y-%m-%d}") == ["Tea"]
 
 
 @pytest.mark.parametrize("year", [2001, 2013, 2025])
