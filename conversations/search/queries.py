@@ -177,9 +177,10 @@ class _Search:
 
     def _windows(self, before: int | None) -> Iterator[Window]:
         """Yield windows of ids, latest first, each up to the beginning of a block of its size."""
-        end, sizes = before, self._storage.windows
-        if end is None:
-            end = (Message.objects.aggregate(last=Max("pk"))["last"] or 0) + 1
+        sizes = self._storage.windows
+        end = (Message.objects.aggregate(last=Max("pk"))["last"] or 0) + 1
+        if before is not None:
+            end = min(before, end)  # it can be any number
         if self._scope.until is not None:
             # Nearly all messages from before that time have lower ids, so there is hardly anything to find in
             # the rest. But a window that ends there shares its block with those that match.

@@ -76,6 +76,13 @@ def test_windows_near_a_date_cover_all_ids_once(alice, pair):
     assert sum(window.end - window.start for window in windows) == windows[0].end - 1
 
 
+def test_search_before_a_message_that_does_not_exist_begins_at_the_last(alice, pair):
+    say(alice, pair, "Tea")
+    query = parse("tea")
+    found = queries._Search(alice, query, resolve(alice, query))
+    assert next(found._windows(10**15)) == next(found._windows(None))
+
+
 def test_search_ends_when_there_are_enough_results(alice, pair, monkeypatch):
     for number in range(200):
         say(alice, pair, f"Tea {number}")
