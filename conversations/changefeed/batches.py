@@ -21,7 +21,12 @@ from django.utils import timezone
 from chatty.jobs import claims
 from chatty.jobs.work import ERROR_MAX
 from chatty.ops import logs, metrics
-from conversations.changefeed.models import Cursor, ReaderState, SetAsideChange
+from conversations.changefeed.models import (
+    CHANGE_FAILURES_MAX,
+    Cursor,
+    ReaderState,
+    SetAsideChange,
+)
 from conversations.changefeed.readers import (
     Batch,
     MembershipChange,
@@ -41,6 +46,10 @@ STEPS_MAX = 50  # changes of a troubled cursor in one claim
 
 class BusyError(RuntimeError):
     """A reader is being called with changes of the same conversation."""
+
+
+class KilledError(RuntimeError):
+    """The process ended too often while the reader was called with a change."""
 
 
 class Outcome(msgspec.Struct):
@@ -161,6 +170,8 @@ def _handle_singly(reader: Reader, cursor: Cursor, outcome: Outcome) -> None:
             with transaction.atomic():
                 steps = read_steps([cursor], 1)
                 (step,) = steps
+                if cursor.failures > CHANGE_FAILURES_MAX:
+                    raise KilledError(claims.KILLED)
                 _call(reader, steps)
                 ends = not step.more or number == STEPS_MAX
                 if ends:
@@ -176,7 +187,7 @@ def _handle_singly(reader: Reader, cursor: Cursor, outcome: Outcome) -> None:
     except claims.ClaimLostError:
         _log_lost_claim(reader)
     except Exception as error:
-        final = cursor.failures >= cursor.FAILURES_MAX and not claims.is_database_trouble(error)
+        final = cursor.failures >= CHANGE_FAILURES_MAX and not claims.is_database_trouble(error)
         if final and steps:
             _set_aside(reader, steps, error, outcome)
         else:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -8,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from chatty.jobs.work import ERROR_MAX, Work
 
 NAME_MAX = 60
+CHANGE_FAILURES_MAX = 10  # attempts, then the change is set aside
 
 
 class ReaderState(models.Model):
@@ -36,6 +39,9 @@ class Cursor(Work):
     No row: the reader knows nothing. There are no foreign keys, because a reader may have to learn that a
     conversation is gone when its rows are gone.
     """
+
+    # Only reached if not even the change can be set aside.
+    FAILURES_MAX: ClassVar[int] = 2 * CHANGE_FAILURES_MAX
 
     class Source(models.TextChoices):
         CONVERSATION = "conversation", _("conversation")

@@ -212,7 +212,8 @@ class Killed(BaseException):
 
 
 def test_a_change_that_ends_the_process_is_set_aside_alone(notebook, alice, pair, open_group):
-    bad, good = say(alice, pair, "bad"), say(alice, open_group, "good")
+    bad, after = say(alice, pair, "bad"), say(alice, pair, "after")
+    good = say(alice, open_group, "good")
 
     def kill(batch: Batch) -> None:
         if bad.pk in [each.message_id for each in batch.messages]:
@@ -227,9 +228,11 @@ def test_a_change_that_ends_the_process_is_set_aside_alone(notebook, alice, pair
         except Killed:
             killed += 1
     assert killed == 11  # once with the other, then alone
-    assert good.pk in notebook.created
-    aside = Cursor.objects.get(set_aside_at__isnull=False)
-    assert (aside.subject_id, aside.error) == (pair.pk, claims.KILLED)
+    assert {good.pk, after.pk} <= set(notebook.created)
+    aside = SetAsideChange.objects.get()
+    assert aside.message_id == bad.pk
+    assert claims.KILLED in aside.error
+    assert not Cursor.objects.filter(set_aside_at__isnull=False).exists()
 
 
 def test_an_error_before_the_reader_is_called_sets_no_change_aside(
