@@ -15,6 +15,7 @@ from tests.fault.failing import EMAIL_MOMENTS
 from tests.installations import ChatServer, eventually
 from tests.markers import on_each_database, postgres_is_long
 from tests.smtp import MailServer
+from tests.sockets import Member
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
@@ -59,12 +60,20 @@ def test_email_waits_for_the_mail_server(any_installation):
 
 
 @postgres_is_long
-def test_server_that_stops_sends_what_it_has_stored_after_its_restart(any_installation):
+def test_mail_server_that_hangs_delays_neither_search_nor_the_stop(any_installation):
+    """And the emails are sent after the restart."""
     with MailServer() as mail:
         mail.answers["CONNECT"] = ""
         server = any_installation.serve(EMAIL_URL=mail.url)
-        request_email(server)
-        eventually(lambda: mail.connections)
+        alice = Member(server, "Alice").sign_in()
+        tea = alice.create_conversation()
+        names = ("alice", "bob", "carol")  # more than there are threads for the background work
+        for name in names:
+            request_email(server, f"{name}@example.org")
+        eventually(lambda: mail.connections == len(names))
+        alice.post_message(tea, "Peppermint")
+        eventually(lambda: alice.ask("GET", "/api/search/?q=peppermint")["results"])
+        assert mail.connections == len(names)  # none has given up, and been tried again
         assert server.terminate(30) == 0
         mail.answers.clear()
         mail.ended.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -425,7 +426,7 @@ class Actor:
 @given(
     steps=st.lists(
         st.tuples(
-            st.sampled_from(["send", "send", "edit", "react", "delete", "read", "fail"]),
+            st.sampled_from(["send", "send", "edit", "react", "delete", "read", "fail", "kill"]),
             st.integers(0, 30),
         ),
         max_size=40,
@@ -438,16 +439,22 @@ def test_whatever_happens_the_end_state_is_the_present_state(notebook, alice, bo
     fresh = Notebook("property", "beginning")
     Cursor.objects.filter(reader="property").delete()
 
-    def refuse(batch: Batch) -> None:
-        fresh.refuses = lambda batch: None
-        raise ValueError
+    def end_with(error: BaseException) -> None:
+        """End the next call with an error."""
+
+        def refuse(batch: Batch) -> None:
+            fresh.refuses = lambda batch: None
+            raise error
+
+        fresh.refuses = refuse
 
     for what, which in steps:
-        if what == "fail":
-            fresh.refuses = refuse
+        if what in ("fail", "kill"):
+            end_with(ValueError() if what == "fail" else Killed())
         elif what == "read":
-            batches.run_batch(fresh.reader, CONVERSATION, [conversation.pk], most=most)
-            Cursor.objects.update(due_at=timezone.now())
+            with suppress(Killed):
+                batches.run_batch(fresh.reader, CONVERSATION, [conversation.pk], most=most)
+            Cursor.objects.update(due_at=timezone.now(), claimed_until=timezone.now())
         else:
             actor.act(what, which)
     fresh.refuses = lambda batch: None
