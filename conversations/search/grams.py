@@ -41,9 +41,20 @@ _IGNORED = re.compile(
     "\u1dc0-\u1dff\u200b-\u200f\u202a-\u202e\u2060-\u206f\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f\ufeff"
     "\U000e0000-\U000e01ef]+"
 )
+# Letters of Hangul that are no part of a syllable, as in "ㅋㅋㅠㅠ". They stay as they are: NFKD and NFC
+# would make a syllable of "ㅋㅠ", in which "ㅠ" isn't found.
+_HANGUL_LETTERS = re.compile("([\u3131-\u3163\u3165-\u318e]+)")
+_HALF_WIDTH = {
+    letter: chr(int(unicodedata.decomposition(letter).split()[-1], 16))  # "<narrow> 314B"
+    for letter in map(chr, range(0xFFA1, 0xFFDD))
+    if unicodedata.decomposition(letter)
+}
 # Typographic characters, which some keyboards write and others don't.
 _TYPED = str.maketrans(
-    dict.fromkeys("‘’‚‛′ʼ´", "'") | dict.fromkeys("“”„‟″«»", '"') | dict.fromkeys("‐‑‒–—―−", "-")
+    dict.fromkeys("‘’‚‛′ʼ´", "'")
+    | dict.fromkeys("“”„‟″«»", '"')
+    | dict.fromkeys("‐‑‒–—―−", "-")
+    | _HALF_WIDTH
 )
 
 
@@ -62,7 +73,14 @@ def fold(text: str) -> str:
 
 
 def _fold_letters(text: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", text.translate(_TYPED)).casefold()
+    parts = _HANGUL_LETTERS.split(text.translate(_TYPED))
+    if len(parts) == 1:
+        return _fold_part(parts[0])
+    return "".join(part if number % 2 else _fold_part(part) for number, part in enumerate(parts))
+
+
+def _fold_part(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text).casefold()
     # Again, because folding can decompose a letter. Then composed, because the marks that are left belong to
     # their letters: otherwise か would be a part of が, and a syllable of Hangul would be three characters.
     bare = _IGNORED.sub("", unicodedata.normalize("NFKD", decomposed))
@@ -100,11 +118,18 @@ _VISIBLE_ASCII = re.compile("[!-~]+")
 def _end_of_letter(text: str, start: int) -> int:
     """Return the end of a letter with all that can be composed with it: marks, parts of a syllable."""
     end = start + 1
-    while end < len(text) and (
-        unicodedata.category(text[end])[0] == "M" or "\u1160" <= text[end] <= "\u11ff"
-    ):
+    while end < len(text) and is_mark(text[end]):
         end += 1
     return end
+
+
+def is_mark(character: str) -> bool:
+    """Whether a character can be composed with the one before it, or belongs to it."""
+    return (
+        unicodedata.category(character)[0] == "M"
+        or "\u1160" <= character <= "\u11ff"  # of Hangul
+        or character in "\uff9e\uff9f"  # of Katakana of half width
+    )
 
 
 def text_grams(folded: str) -> list[str]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from conversations.search.grams import (
     fold,
     fold_with_origins,
+    is_mark,
     is_short,
     short_term,
     term_grams,
@@ -20,15 +21,11 @@ from conversations.search.matching import Matcher
 
 # Letters that fold to several, compose, are ignored, or belong to a script without spaces; and all others.
 _SPECIAL = st.sampled_from(
-    [*"abc DEß.,#+-\n\tİıǰéﬁがか한하中文ไทยहिं’“«👩💻❤️𝒳½", "\u200d", "\u0301", "\u00ad"]
+    [*"abc DEß.,#+-\n\tİıǰéﬁがか한하ㅋㅠｶﾞ中文ไทยहिं’“«👩💻❤️𝒳½", "\u200d", "\u0301", "\u00ad"]
 )
 TEXTS = st.text(st.one_of(_SPECIAL, st.characters(codec="utf-8"))).map(
     lambda text: unicodedata.normalize("NFC", text)
 )
-
-
-def is_mark(character: str) -> bool:
-    return unicodedata.category(character)[0] == "M" or "\u1160" <= character <= "\u11ff"
 
 
 @st.composite

@@ -9,11 +9,10 @@ import pytest
 
 from chatty.common.errors import ChatError
 from conversations.search import queries
-from conversations.search.grams import fold, is_short, short_term
+from conversations.search.grams import fold, is_mark, is_short, short_term
 from conversations.search.index import text_of
 from conversations.search.query_text import ParsedQuery
 from conversations.search.tests.conftest import index_all
-from conversations.search.tests.test_grams import is_mark
 from conversations.tests.helpers import say
 from tests.markers import first_of
 
@@ -28,7 +27,7 @@ _ALPHABETS = (
     "абвгдежзиклмн ёй ΑΒΓάέή ",
     "的一是不了人我在有他这中大来上国個們到說時",
     "あいうえおかがきぎアイウエオー 。、",
-    "가나다라마바사안녕하세요 ",
+    "가나다라마바사안녕하세요 ㅋㅎㅠㅏ",
     "กขคงจฉชซที่นี่ไม่ ",
     "अआइईकखगघंिीुू् ",
     "אבגדה שלום مرحبا َُّ ",
