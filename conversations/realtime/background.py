@@ -15,16 +15,18 @@ from chatty.jobs.statistics import Statistics
 from chatty.jobs.worker import Jobs
 from chatty.ops import metrics
 from conversations import publisher
-from conversations.changefeed.runner import Readers
+from conversations.changefeed.runner import SWEEP_SECONDS, Readers
 from conversations.realtime.supervision import end_all, start_all
 
 THREADS = 2
+SWEEP_SECONDS_UNWOKEN = 1.0  # of readers in a process without servers: no commit wakes them
 
 
 class Background:
-    """`parts`: the tasks to supervise, by name. With `works` off, it only counts what is waiting."""
+    """`parts`: the tasks to supervise, by name. With `works` off, it only counts what is waiting.
+    `sweep_seconds`: between two searches of the readers for what no one has woken them for."""
 
-    def __init__(self, *, works: bool) -> None:
+    def __init__(self, *, works: bool, sweep_seconds: float = SWEEP_SECONDS) -> None:
         # Threads of its own: catching up must not take those of sockets.
         self._threads = DatabaseThreads(THREADS, "chatty-background")
         self.parts: dict[str, Callable[[], Awaitable[None]]] = {
@@ -34,7 +36,7 @@ class Background:
         self._workers: list[Jobs | Deliveries] = []
         if not works:
             return
-        self._readers = Readers(self._threads)
+        self._readers = Readers(self._threads, sweep_seconds=sweep_seconds)
         publisher.connect(self._readers)
         jobs, deliveries = Jobs(self._threads), Deliveries(self._threads)
         self._workers = [jobs, deliveries]
@@ -58,7 +60,7 @@ class _Running:
     """The background work of a process without sockets."""
 
     def __init__(self) -> None:
-        self.background = Background(works=True)
+        self.background = Background(works=True, sweep_seconds=SWEEP_SECONDS_UNWOKEN)
         parts = dict(self.background.parts)
         self._publisher: publisher.Publisher | None = None
         if settings.REDIS_URL:

@@ -113,6 +113,9 @@ class TestWork:
             request_email(server)
             workers = [production_installation.serve(kind="work", **settings) for _ in range(2)]
             eventually(lambda: len(mail.messages) == 1)
+            alice = Member(server, "Alice").sign_in()
+            alice.post_message(alice.create_conversation(), "Peppermint")
+            eventually(lambda: alice.ask("GET", "/api/search/?q=peppermint")["results"])
             for name in ("bob", "carol"):
                 request_email(server, f"{name}@example.org")
             eventually(lambda: len(mail.messages) == 3)
