@@ -28,7 +28,7 @@ _FIRST_YEAR, _LAST_YEAR = 1900, 9998  # of days: the next one can be calculated 
 
 QUOTES = '"“”„‟«»'
 _PART = re.compile(
-    rf"(?:(?P<filter>from|in|before|after|mentions|has):)?"
+    rf"(?:(?P<filter>from|in|before|after|mentions|has):(?:[@#](?=[{QUOTES}]))?)?"
     rf"(?:[{QUOTES}](?P<phrase>[^{QUOTES}]*)(?:[{QUOTES}]|\Z)|(?P<word>[^\s{QUOTES}]+)"
     rf"|(?(filter)(?=\s|\Z)|(?!)))",  # or nothing, but only after a filter
     re.IGNORECASE,

@@ -32,7 +32,7 @@ def test_from_finds_messages_of_people_by_name(alice, bob, pair, search):
     assert search(alice, "tea from:bob") == ["Tea of Bob"]
     assert search(alice, "tea from:@Bob") == ["Tea of Bob"]
     assert search(alice, "tea from:me") == ["Tea of Alice"]
-    for name in ("zoe", "ZOË", '"zoe emile"', '"Zoë Émile"'):
+    for name in ("zoe", "ZOË", '"zoe emile"', '"Zoë Émile"', '@"Zoë Émile"'):
         assert search(alice, f"from:{name}") == ["Tea of Zoe"]
     assert search(alice, "from:me from:bob") == ["Tea of Bob", "Tea of Alice"]
     with raises_chat_error("invalid", field="q"):
@@ -78,6 +78,7 @@ def test_in_finds_messages_of_conversations_by_name(alice, bob, carol, pair, sea
     say(alice, direct, "Tea for two")
     assert search(alice, "in:garden") == ["Tea in the garden"]
     assert search(alice, 'tea in:"team lunch"') == ["Tea for lunch"]
+    assert search(alice, 'tea in:#"team lunch"') == ["Tea for lunch"]
     assert search(alice, f"in:{lunch.pk}") == ["Tea for lunch"]
     assert search(alice, f"in:#{lunch.pk}") == ["Tea for lunch"]
     assert search(alice, "in:bob") == ["Tea for two"]
