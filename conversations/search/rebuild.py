@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from chatty.common.numbers import NUMBER_MAX
 from conversations.models import Message
@@ -43,6 +44,15 @@ def is_unfinished() -> bool:
     return IndexState.objects.filter(rebuilt_to__isnull=False).exists()
 
 
+def progress() -> tuple[int, int]:
+    """Return how many messages an unfinished rebuild has done, and how many there are."""
+    key = current_key().check
+    state = IndexState.objects.filter(rebuilt_to__isnull=False, rebuild_key=key).first()
+    messages = _messages()
+    done = messages.filter(pk__lte=state.rebuilt_to).count() if state else 0
+    return done, messages.count()
+
+
 def step(*, begin: bool = True) -> int | None:
     """Write the entries of some messages again. Returns of how many, None at the end. Must be called in a
     transaction. `begin`: with the first message, if no rebuild is unfinished."""
@@ -54,8 +64,7 @@ def step(*, begin: bool = True) -> int | None:
     if state.rebuilt_to is None or state.rebuild_key != key.check:
         state.rebuilt_to, state.rebuild_key = 0, key.check
     start = state.rebuilt_to + 1
-    # Entries of a deleted conversation are removed only once, maybe long before its messages: see jobs.py.
-    rows = Message.objects.filter(pk__gte=start, conversation__deleted_at=None).order_by("pk")
+    rows = _messages().filter(pk__gte=start).order_by("pk")
     ids = list(rows.values_list("pk", flat=True)[:STEP])
     end = ids[-1] + 1 if ids else NUMBER_MAX
     storage().remove_others(start, end, ids)
@@ -66,3 +75,8 @@ def step(*, begin: bool = True) -> int | None:
         return len(ids)
     forget_former_keys()
     return None
+
+
+def _messages() -> QuerySet[Message]:
+    # Entries of a deleted conversation are removed only once, maybe long before its messages: see jobs.py.
+    return Message.objects.filter(conversation__deleted_at=None)

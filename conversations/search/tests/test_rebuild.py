@@ -163,12 +163,22 @@ def test_lost_key_makes_messages_unfindable_until_they_are_written_again(
     assert found(alice, "tea") == ["Tea"]
 
 
-def test_command_reports_progress(alice, pair, one_by_one):
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_command_that_goes_on_reports_progress(alice, pair, one_by_one, monkeypatch):
     for number in range(3):
         say(alice, pair, f"Tea {number}")
-    out = StringIO()
+    total = Message.objects.count()
+    next(rebuild.steps())
+    terminal, out = Terminal(), StringIO()
+    monkeypatch.setattr("sys.stderr", terminal)
     call_command("rebuild_search", stdout=out)
-    assert "messages indexed" in out.getvalue()
+    assert f"1/{total}" in terminal.getvalue()
+    assert f"{total}/{total}" in terminal.getvalue()
+    assert f"{total - 1} messages indexed." in out.getvalue()
     assert len(found(alice, "tea")) == 3
 
 

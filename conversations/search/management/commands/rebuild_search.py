@@ -9,7 +9,6 @@ from django.core.management.base import BaseCommand, CommandParser
 from tqdm import tqdm
 
 from chatty.ops import failures
-from conversations.models import Message
 from conversations.search import rebuild
 
 
@@ -26,8 +25,10 @@ class Command(BaseCommand):
 
     def handle(self, *, restart: bool, **options: Any) -> None:
         failures.require_database()
-        total, count = Message.objects.count(), 0
-        with tqdm(total=total, unit=" messages", disable=None) as bar:
+        done_before, total = rebuild.progress()
+        initial = 0 if restart else done_before
+        count = 0
+        with tqdm(total=total, initial=initial, unit=" messages", disable=None) as bar:
             began = time.monotonic()
             for done in rebuild.steps(restart=restart):
                 count += done
