@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from accounts.quiet_hours import QuietHours
 from accounts.wire import PersonOut, StatusOut
 from conversations import limits
+from conversations.changes import Action
 from conversations.protocol import FRAME_MAX, ServerFrame
 from conversations.wire import ConversationOut, MessageOut
 
@@ -35,9 +36,6 @@ class HelloFrame(ServerFrame, tag="hello", frozen=True):
     quiet_hours: Annotated[
         QuietHours | None, msgspec.Meta(description="When the user gets no notifications.")
     ] = None
-
-
-Action = Literal["created", "edited", "deleted", "reacted", "pinned", "notice"]
 
 
 class Change(msgspec.Struct, frozen=True):

@@ -17,8 +17,20 @@ from django.db import transaction
 
 from chatty.ops import metrics
 from conversations import protocol
-from conversations.changes import MessageChanged
-from conversations.events import ConversationChanged, Event, to_layer
+from conversations.changes import (
+    JoinRequestChanged,
+    JoinRequestsChanged,
+    MessageChanged,
+    ReadMarkChanged,
+    Reported,
+)
+from conversations.events import (
+    ConversationChanged,
+    Event,
+    ReadMarkMoved,
+    UserFrame,
+    to_layer,
+)
 from conversations.frames import Change, MessageFrame
 from conversations.wire import message_to_wire
 
@@ -58,16 +70,35 @@ def publish(*events: Event) -> None:
             logger.exception("A subscriber failed to publish events")
 
 
-def publish_after_commit(*events: Event | MessageChanged) -> None:
+def publish_after_commit(*events: Event | Reported) -> None:
     """Publish events once the transaction has committed.
 
     Frames are made now: if that fails, nothing may be committed.
     """
-    ready = [_to_event(each) if isinstance(each, MessageChanged) else each for each in events]
+    ready = [event for each in events for event in _to_events(each)]
     transaction.on_commit(partial(publish, *ready), robust=True)
 
 
-def _to_event(changed: MessageChanged) -> ConversationChanged:
+def _to_events(reported: Event | Reported) -> tuple[Event, ...]:
+    match reported:
+        case Event():
+            return (reported,)
+        case MessageChanged():
+            return (_of_message(reported),)
+        case ReadMarkChanged(conversation_id, user_id, seq):
+            # The reader's other tabs and devices get it immediately, other members in the next round of
+            # realtime/read_marks.py.
+            text = protocol.encode(protocol.ReadFrame(conversation_id, user_id, seq))
+            return UserFrame(user_id, text), ReadMarkMoved(conversation_id, user_id)
+        case JoinRequestChanged(conversation_id, user_id, state):
+            text = protocol.encode(protocol.JoinRequestFrame(conversation_id, state))
+            return (UserFrame(user_id, text),)
+        case JoinRequestsChanged(conversation_id, waiting, managers):
+            text = protocol.encode(protocol.JoinRequestsFrame(conversation_id, waiting))
+            return tuple(UserFrame(each, text) for each in managers)
+
+
+def _of_message(changed: MessageChanged) -> ConversationChanged:
     change = Change(changed.action, changed.user_id, changed.emoji, changed.on)
     frame = MessageFrame.of(message_to_wire(changed.message), change)
     return ConversationChanged(

@@ -19,9 +19,8 @@ from conversations.actions.rendering import (
     set_rendered,
 )
 from conversations.actions.transactions import in_transaction
-from conversations.changes import MessageChanged
+from conversations.changes import Action, MessageChanged
 from conversations.content import EMPTY_COLUMNS, Content, Rendered
-from conversations.frames import Action
 from conversations.models import Membership, Message, Reaction
 from conversations.wire import message_tag
 

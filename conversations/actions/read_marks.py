@@ -7,10 +7,11 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from chatty.common.errors import ChatError
-from conversations import access, protocol, publisher
+from conversations import access, publisher
 from conversations.actions.rules import has_room_to_join
 from conversations.actions.transactions import in_transaction
-from conversations.events import MembershipChanged, ReadMarkMoved, UserFrame
+from conversations.changes import ReadMarkChanged
+from conversations.events import MembershipChanged
 from conversations.models import Membership
 
 
@@ -91,14 +92,6 @@ def set_favourite(user: User, conversation_id: int, favourite: bool) -> Membersh
 
 
 def _publish_read_mark(membership: Membership) -> None:
-    """Update the reader's other tabs and devices immediately. Other members get it in the next round of
-    realtime/read_marks.py."""
-    frame = protocol.ReadFrame(
-        conversation=membership.conversation_id,
-        user=membership.user_id,
-        seq=membership.last_read_seq,
-    )
     publisher.publish_after_commit(
-        UserFrame(membership.user_id, protocol.encode(frame)),
-        ReadMarkMoved(membership.conversation_id, membership.user_id),
+        ReadMarkChanged(membership.conversation_id, membership.user_id, membership.last_read_seq)
     )

@@ -14,7 +14,7 @@ from chatty.common.limiter import bucket, limiter
 from chatty.common.link_tokens import hash_token
 from chatty.common.spending import spending
 from chatty.common.text import clean_note
-from conversations import access, protocol, publisher
+from conversations import access, publisher
 from conversations.actions.members import add_membership
 from conversations.actions.rules import (
     active_user,
@@ -24,7 +24,7 @@ from conversations.actions.rules import (
     require_room_to_join,
 )
 from conversations.actions.transactions import in_transaction
-from conversations.events import UserFrame
+from conversations.changes import JoinRequestChanged, JoinRequestsChanged
 from conversations.join_requests import queries, rules
 from conversations.join_requests.links import make_token
 from conversations.join_requests.models import NOTE_MAX, JoinLink, JoinRequest
@@ -200,8 +200,8 @@ def _waiting(conversation_id: int, user_id: int) -> JoinRequest:
 
 def _publish(request: JoinRequest, state: str) -> None:
     """Send the state to the person who has asked, and to the admins how many are waiting."""
-    frame = protocol.JoinRequestFrame(request.conversation_id, str(state))
-    publisher.publish_after_commit(UserFrame(request.user_id, protocol.encode(frame)))
+    changed = JoinRequestChanged(request.conversation_id, request.user_id, str(state))
+    publisher.publish_after_commit(changed)
     _publish_number(request.conversation_id)
 
 
@@ -209,13 +209,11 @@ def note_joined(conversation_id: int, user_id: int) -> None:
     """Remove the request of someone who has become a member, in whichever way."""
     gone, _rows = JoinRequest.objects.filter(conversation=conversation_id, user=user_id).delete()
     if gone:
-        frame = protocol.JoinRequestFrame(conversation_id, "accepted")
-        publisher.publish_after_commit(UserFrame(user_id, protocol.encode(frame)))
+        publisher.publish_after_commit(JoinRequestChanged(conversation_id, user_id, "accepted"))
         _publish_number(conversation_id)
 
 
 def _publish_number(conversation_id: int) -> None:
     number = queries.waiting_number(conversation_id)
-    text = protocol.encode(protocol.JoinRequestsFrame(conversation_id, number))
-    managers = queries.manager_ids(conversation_id)
-    publisher.publish_after_commit(*(UserFrame(each, text) for each in managers))
+    managers = tuple(queries.manager_ids(conversation_id))
+    publisher.publish_after_commit(JoinRequestsChanged(conversation_id, number, managers))
