@@ -54,6 +54,9 @@ _TYPED = str.maketrans(
     dict.fromkeys("‘’‚‛′ʼ´", "'")
     | dict.fromkeys("“”„‟″«»", '"')
     | dict.fromkeys("‐‑‒–—―−", "-")
+    # NFKD decomposes these to some of the above.
+    | {"ŉ": "'n", "‴": "'''", "⁗": "''''"}
+    | dict.fromkeys("⁻₋︱︲﹘", "-")
     | _HALF_WIDTH
 )
 
@@ -124,11 +127,12 @@ def _end_of_letter(text: str, start: int) -> int:
 
 
 def is_mark(character: str) -> bool:
-    """Whether a character can be composed with the one before it, or belongs to it."""
+    """Whether a character can be composed with the one before it, or is not seen."""
     return (
         unicodedata.category(character)[0] == "M"
         or "\u1160" <= character <= "\u11ff"  # of Hangul
         or character in "\uff9e\uff9f"  # of Katakana of half width
+        or _IGNORED.match(character) is not None
     )
 
 

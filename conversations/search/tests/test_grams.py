@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 
 import pytest
@@ -66,6 +67,13 @@ def test_origins_belong_to_the_folded_text(text):
 @given(TEXTS)
 def test_folding_again_changes_nothing(text):
     assert fold(fold(text)) == fold(text)
+
+
+def test_folding_any_character_again_changes_nothing():
+    characters = [chr(number) for number in range(sys.maxunicode)]
+    changing = [e for e in characters if unicodedata.decomposition(e) or e != e.casefold()]
+    assert len(changing) > 5_000
+    assert [each for each in changing if fold(fold(each)) != fold(each)] == []
 
 
 @given(texts_and_pieces())

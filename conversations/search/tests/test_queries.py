@@ -47,6 +47,7 @@ TEXTS = {
     # One and two letters are whole words.
     "OK, I use C# and Go": ["ok", "c#", "go", "i", "C"],
     "Is it 5 % or 7%?": ["5", "7", "7%", "%"],
+    "About 10⁻³ of it": ["10-3", "10⁻³"],
 }
 
 
