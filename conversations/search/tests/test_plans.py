@@ -7,13 +7,17 @@ import time
 import msgspec
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from conversations.models import Message
 from conversations.search import queries, time_limit
 from conversations.search.filters import resolve
+from conversations.search.grams import structural_gram
+from conversations.search.index import CONVERSATION
+from conversations.search.keys import current_key
 from conversations.search.postgres_storage import _where
 from conversations.search.query_text import parse
-from conversations.search.storage import Window, storage
+from conversations.search.storage import Condition, Window, storage
 from conversations.search.tests.conftest import index_all
 from conversations.tests.helpers import raises_chat_error, say
 
@@ -35,6 +39,20 @@ def test_postgres_uses_the_gin_index(text, alice, pair):
     with time_limit.time_limit(), connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN SELECT message_id FROM search_entry WHERE {sql}", parameters)
         plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Bitmap Index Scan on search_entry_grams" in plan
+
+
+@pytest.mark.postgres
+def test_postgres_finds_entries_to_remove_by_the_gin_index(alice, pair):
+    say(alice, pair, "All about tea, ok?")
+    index_all()
+    key = current_key()
+    condition = Condition(key.hash([structural_gram(CONVERSATION, pair.pk)]), [])
+    with transaction.atomic(), CaptureQueriesContext(connection) as asked:
+        assert len(storage().find_removable([condition], pair.pk, 50)) == 1
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN {asked[-1]['sql']}")
+            plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "Bitmap Index Scan on search_entry_grams" in plan
 
 
