@@ -4,7 +4,7 @@
     has:image
 
 Every word and phrase must be in a message. Only the names of these filters are special: "https://…" and
-"12:30" are words.
+"12:30" are words. A quotation mark within a word is a part of it, as in code: print("hello").
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FIRST_YEAR, _LAST_YEAR = 1900, 9998  # of days: the next one can be calculated 
 QUOTES = '"“”„‟«»'
 _PART = re.compile(
     rf"(?:(?P<filter>from|in|before|after|mentions|has):(?:[@#](?=[{QUOTES}]))?)?"
-    rf"(?:[{QUOTES}](?P<phrase>[^{QUOTES}]*)(?:[{QUOTES}]|\Z)|(?P<word>[^\s{QUOTES}]+)"
+    rf"(?:[{QUOTES}](?P<phrase>[^{QUOTES}]*)(?:[{QUOTES}]|\Z)|(?P<word>[^\s{QUOTES}]\S*)"
     rf"|(?(filter)(?=\s|\Z)|(?!)))",  # or nothing, but only after a filter
     re.IGNORECASE,
 )

@@ -48,6 +48,7 @@ TEXTS = {
     "OK, I use C# and Go": ["ok", "c#", "go", "i", "C"],
     "Is it 5 % or 7%?": ["5", "7", "7%", "%"],
     "About 10⁻³ of it": ["10-3", "10⁻³"],
+    'Call getenv("HOME", "/root") first': ['env("HO', 'getenv("HOME", "/root")', "”HOME”"],
 }
 
 
