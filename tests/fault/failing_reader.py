@@ -3,8 +3,8 @@
     python -m tests.fault.failing_reader MOMENT manage.py serve ...
 
 MOMENT: after-claim, after-handling (nothing is committed yet), before-commit (the cursor is moved) or
-after-commit. It does not crash before arm() was called for its installation: creating a conversation is read,
-too. Claims last a second.
+after-commit; or never. It does not crash before arm() was called for its installation: creating a
+conversation is read, too. Claims last a second.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 from tests.fault.failing import die_once
 
 MOMENTS = ("after-claim", "after-handling", "before-commit", "after-commit")
+NEVER = "never"
 
 _ARMED = "may-die"
 
