@@ -54,11 +54,13 @@ class KilledError(RuntimeError):
 
 class Outcome(msgspec.Struct):
     """Of run_batch(). `changes`: how many were handled. `more`: subjects that have further changes. `busy`:
-    those that another process is working on, which may not see the latest changes."""
+    those that another process is working on, which may not see the latest changes. `delayed`: those that
+    have failed and are to be tried again later."""
 
     changes: int = 0
     more: set[int] = msgspec.field(default_factory=set)
     busy: set[int] = msgspec.field(default_factory=set)
+    delayed: set[int] = msgspec.field(default_factory=set)
 
 
 def start(reader: Reader) -> None:
@@ -96,6 +98,7 @@ def run_batch(
     # Claimed one at a time: if a change ends the process, no other conversation counts it as a failure.
     for pk in troubled:
         for cursor in _claim(Cursor.objects.filter(pk=pk)):
+            outcome.delayed.discard(cursor.subject_id)
             _handle_singly(reader, cursor, outcome)
     return outcome
 
@@ -155,7 +158,7 @@ def _handle(reader: Reader, cursors: Sequence[Cursor], most: int, outcome: Outco
     except claims.ClaimLostError:
         _log_lost_claim(reader)
     except Exception as error:
-        _give_back(reader, cursors, error)
+        _give_back(reader, cursors, error, outcome)
     else:
         outcome.changes += sum(len(step.batch) for step in steps)
         outcome.more |= {step.cursor.subject_id for step in steps if step.more}
@@ -191,7 +194,7 @@ def _handle_singly(reader: Reader, cursor: Cursor, outcome: Outcome) -> None:
         if final and steps:
             _set_aside(reader, steps, error, outcome)
         else:
-            _give_back(reader, [cursor], error)
+            _give_back(reader, [cursor], error, outcome)
 
 
 def _call(reader: Reader, steps: Sequence[Step]) -> None:
@@ -204,7 +207,10 @@ def _call(reader: Reader, steps: Sequence[Step]) -> None:
         reader.handle(batch)
 
 
-def _give_back(reader: Reader, cursors: Sequence[Cursor], error: Exception) -> None:
+def _give_back(
+    reader: Reader, cursors: Sequence[Cursor], error: Exception, outcome: Outcome
+) -> None:
+    outcome.delayed.update(cursor.subject_id for cursor in cursors)
     trouble = claims.is_database_trouble(error)
     if trouble:
         logger.warning("Reader %s waits: %s", reader.name, type(error).__name__)
@@ -281,7 +287,8 @@ def _claim_sound(
         new = [Cursor(reader=reader.name, source=source, subject_id=pk) for pk in sorted(missing)]
         Cursor.objects.bulk_create(new, ignore_conflicts=True)
         claimed += _claim(rows.filter(subject_id__in=missing, failures=0))
-    troubled = (each for each in others if each.failures and each.set_aside_at is None)
+    troubled = [each for each in others if each.failures and each.set_aside_at is None]
+    outcome.delayed |= {cursor.subject_id for cursor in troubled} - outcome.busy
     return claimed, [cursor.pk for cursor in troubled]
 
 

@@ -107,6 +107,9 @@ class _ReaderTask:
         # Subjects with changes -> since when this process knows.
         self._waiting: dict[Subject, float] = {}
         self._running: dict[Subject, float] = {}  # taken from those for the present batch
+        # Those that have failed, since they were first taken: they are behind until they are handled. They
+        # are in no hurry, though: see _share().
+        self._delayed: dict[Subject, float] = {}
         self._active = False
         self.set_aside = 0  # changes, as of the last sweep
         self._pairs: set[tuple[int, int]] = set()  # memberships whose ids are to be looked up
@@ -135,12 +138,11 @@ class _ReaderTask:
     @property
     def behind(self) -> int:
         """Return how many conversations and memberships wait, as far as this process knows."""
-        return len(self._waiting.keys() | self._running)
+        return len({*self._waiting, *self._running, *self._delayed})
 
     def lag(self) -> float:
         """Return how long the first of them has been waiting, in seconds."""
-        since = min((*self._waiting.values(), *self._running.values()), default=None)
-        return 0.0 if since is None else time.monotonic() - since
+        return _time_since(self._waiting, self._running, self._delayed)
 
     async def run(self) -> None:
         await self._threads.run_until_done(batches.start, self._reader)
@@ -186,7 +188,8 @@ class _ReaderTask:
         if not self._others_commit:
             return SHARE
         longest = LAG_SECONDS_MAX[connection.vendor]
-        return min(max(SHARE_BUSY, SHARE * self.lag() / longest), SHARE)
+        lag = _time_since(self._waiting, self._running)
+        return min(max(SHARE_BUSY, SHARE * lag / longest), SHARE)
 
     def _take(self, until: float) -> str | None:
         """Take the subjects of the next batch: of one source, and waiting since `until` or longer. Return
@@ -216,6 +219,11 @@ class _ReaderTask:
         metrics.READER_CHANGES.labels(self.name).inc(outcome.changes)
         taken = self._running.copy()
         self._running.clear()
+        for subject, since in taken.items():
+            if subject[1] in outcome.delayed:
+                self._delayed.setdefault(subject, since)
+            else:
+                self._delayed.pop(subject, None)
         self._put_back({(source, pk): taken[source, pk] for pk in outcome.more})
         self._add(source, outcome.busy)  # as if they had come now: in the next round
         if is_short and outcome.changes:
@@ -237,6 +245,7 @@ class _ReaderTask:
             await self._look_whether_active()
             for source in self._sources if self._active else ():
                 after: int | None = 0
+                behind: set[Subject] = set()
                 while after is not None:
                     started = time.monotonic()
                     found = await self._threads.run_until_done(
@@ -244,13 +253,28 @@ class _ReaderTask:
                     )
                     seconds = time.monotonic() - started
                     self._add(source, found.ids)
+                    behind |= {(source, pk) for pk in found.ids}
                     after = found.end
                     if after is not None:
                         await asyncio.sleep(seconds / SWEEP_SHARE)
+                self._forget_handled(source, behind)
             await asyncio.sleep(self._sweep_seconds)
+
+    def _forget_handled(self, source: str, behind: set[Subject]) -> None:
+        """Forget that subjects are delayed that another process has handled. `behind`: those of the source
+        that a sweep has found."""
+        for subject in [each for each in self._delayed if each[0] == source]:
+            if subject not in behind:
+                del self._delayed[subject]
 
     async def _look_whether_active(self) -> None:
         self._active = self._reader in await self._threads.run_until_done(deletions.active_readers)
         self.set_aside = await self._threads.run_until_done(batches.count_set_aside, self._reader)
         if self._active and self._waiting:
             self._filled.set()
+
+
+def _time_since(*subjects: dict[Subject, float]) -> float:
+    """Return for how long the first of them has been behind, in seconds."""
+    since = min((at for each in subjects for at in each.values()), default=None)
+    return 0.0 if since is None else time.monotonic() - since

@@ -213,6 +213,26 @@ async def test_changes_behind_the_claim_of_another_process_are_not_left_to_a_swe
         await until(lambda: message.pk in notebook.created)
 
 
+async def test_metrics_include_what_has_failed_until_it_is_handled(notebook, alice, pair, threads):
+    def refuse(batch) -> None:
+        raise ValueError
+
+    notebook.refuses = refuse
+    async with running(threads, sweep_seconds=0.05) as readers:
+        (task,) = readers._tasks
+        await until(lambda: task.lag() >= 2.0)  # although it was tried several times since
+        assert task.behind == 3  # with the two memberships
+        task._woken_at = time.monotonic()
+        assert task._share() < runner.SHARE  # it does not take more time from others
+        notebook.refuses = lambda batch: None
+        await threads.run(claims.try_again, Cursor.objects.all())
+        await until(lambda: task.lag() == 0.0)
+        assert task.behind == 0
+        # Handled by another process: it is no longer found.
+        task._delayed[CONVERSATION, pair.pk] = 0.0
+        await until(lambda: not task._delayed)
+
+
 async def test_metrics_include_the_batch_that_is_being_handled(notebook, pair, threads):
     go = threading.Event()
     notebook.refuses = lambda batch: go.wait(20)
