@@ -64,6 +64,7 @@ class Relay:
             "subscriptions": self._layer.run_subscriptions,
             "checks": self._repairs.run_checks,
             "rechecks": self._rechecks.run,
+            "clocks": self._rechecks.run_checks,
             "tick": self._run_tick,
         }
 
@@ -188,10 +189,12 @@ class Relay:
     # --- the layer -----------------------------------------------------------------------------------
 
     def _check_group(self, group: str) -> None:
-        """Check a room after subscribing: events published before that were missed."""
+        """Check a room or a person after subscribing: events published before that were missed."""
         kind, _, pk = group.partition(".")
         if kind == "conversation":
             self._repairs.check_soon(int(pk))
+        elif kind == "user":
+            self._rechecks.check_soon(int(pk))
 
     @property
     def layer_is_up(self) -> bool:

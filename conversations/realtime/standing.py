@@ -22,6 +22,7 @@ from conversations.protocol import GoneConversation, GoneFrame
 from conversations.realtime.rooms import Rooms
 
 RECHECK_MAX = 100  # people rechecked together
+GATHER_SECONDS = 0.02  # before people are compared with the database, so that many need one query
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,8 @@ class Rechecks:
         self._threads = threads
         self._notes: dict[int, list[tuple[str, int]]] = {}  # user id -> (change, conversation id)
         self._filled = asyncio.Event()
+        self._unverified: set[int] = set()  # people whose events may have been missed
+        self._unverified_filled = asyncio.Event()
 
     def add(self, user_id: int, *notes: tuple[str, int]) -> None:
         """Schedule reading a user's memberships again. `notes`: (change, conversation id) to send to them."""
@@ -139,9 +142,24 @@ class Rechecks:
             if person := self._rooms.people.get(user_id):
                 self._rooms.write(person.sockets, text)
 
+    def check_soon(self, user_id: int) -> None:
+        """Find out whether a person's memberships or sessions have changed."""
+        self._unverified.add(user_id)
+        self._unverified_filled.set()
+
+    async def run_checks(self) -> None:
+        while True:
+            await self._unverified_filled.wait()
+            await asyncio.sleep(GATHER_SECONDS)
+            self._unverified_filled.clear()
+            ids, self._unverified = self._unverified, set()
+            await self._compare_clocks(list(ids))
+
     async def compare_clocks(self) -> None:
         """Find people whose memberships changed without an event."""
-        ids = list(self._rooms.people)
+        await self._compare_clocks(list(self._rooms.people))
+
+    async def _compare_clocks(self, ids: list[int]) -> None:
         for start in range(0, len(ids), IDS_MAX):
             some = ids[start : start + IDS_MAX]
             known = {

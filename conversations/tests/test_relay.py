@@ -143,8 +143,12 @@ async def settle(relay: Relay) -> None:
     next before its events arrive."""
     layer = relay._layer
     mute = isinstance(layer._layer, MuteLayer) and not layer._layer.works
+    checks = relay._repairs, relay._rechecks
     await until(
-        lambda: not relay._repairs._unverified and (mute or layer._wanted <= layer._subscribed)
+        lambda: (
+            not any(each._unverified for each in checks)
+            and (mute or layer._wanted <= layer._subscribed)
+        )
     )
     barrier = threading.Barrier(THREADS)
     await asyncio.gather(*[relay._repairs._threads.run(barrier.wait) for _ in range(THREADS)])
@@ -545,6 +549,20 @@ async def test_failed_subscription_is_retried(people: People, recorder: Recorder
         (event,) = recorder.changes()
         await layer.group_send(event.group, events.to_layer([event], "elsewhere"))
         await until(lambda: socket.versions() == [people.room.version + 1])
+
+
+async def test_what_happened_before_subscribing_to_a_person_is_found(
+    people: People, recorder: Recorder
+):
+    """Otherwise who signs out elsewhere, just after a socket has connected, would stay until the tick."""
+    layer = MuteLayer()
+    async with running_relay(layer) as relay:
+        socket = await connect(relay, people.bob, people.room)
+        await do(account_actions.end_sign_in)(socket.sid)
+        assert socket.code is None
+        layer.works = True
+        relay._layer.retry_subscriptions()
+        await until(lambda: socket.code == 4001)
 
 
 async def test_events_of_other_processes_are_delivered_but_not_own_echoes(
