@@ -14,7 +14,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
-from django.db.backends.postgresql.client import DatabaseClient
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
 
 from chatty.conf import env
 
@@ -64,11 +65,21 @@ def copy_sqlite(base: Path) -> Path:
 def copy_postgres(base: Path) -> Path:
     """Raises CommandError. The password is in the environment: other users can see arguments."""
     target = base.with_name(base.name + ".dump")
-    arguments, environment = DatabaseClient.settings_to_cmd_args_env(connection.settings_dict, [])
-    command = ["pg_dump", "--format=custom", f"--file={target}", *arguments[1:]]
+    # All parameters of the URL: Django leaves out those after "?", such as the directory of a socket.
+    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
+    given = connection.get_connection_params()
+    used: dict[str, Any] = {name: given[name] for name in sorted(known & given.keys())}
+    password = used.pop("password", None)
+    environment = {**os.environ, **({"PGPASSWORD": str(password)} if password else {})}
+    command = [
+        "pg_dump",
+        "--format=custom",
+        f"--file={target}",
+        f"--dbname={make_conninfo(**used)}",
+    ]
     try:
         done = subprocess.run(  # noqa: S603 (our own arguments, no shell)
-            command, env={**os.environ, **(environment or {})}, stderr=subprocess.PIPE, text=True
+            command, env=environment, stderr=subprocess.PIPE, text=True
         )
     except FileNotFoundError:
         raise CommandError(
