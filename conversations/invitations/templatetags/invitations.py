@@ -41,3 +41,9 @@ def setup_link(context: Context, conversation: Conversation) -> SetupLink | None
 @register.simple_tag
 def can_invite_by_email() -> bool:
     return bool(settings.MAIL_SET_UP)
+
+
+@register.simple_tag
+def links_work_only_here() -> bool:
+    """Without PUBLIC_URL, Chatty only answers on its own machine."""
+    return not settings.PUBLIC_URL

@@ -413,6 +413,14 @@ def test_links_have_the_public_address(browser, alice, pair, settings):
     assert link.startswith("https://chat.example.org/invite/")
 
 
+@pytest.mark.parametrize(("address", "shown"), [("", True), ("https://chat.example.org", False)])
+def test_new_link_that_others_cannot_open_says_so(browser, alice, pair, settings, address, shown):
+    settings.PUBLIC_URL = address
+    fields = {"key": "k", "days": "7", "uses": "", "conversations": [pair.pk]}
+    page = browser(alice).post("/invitations/", fields)
+    assert ("only works on this machine" in text_of(page)) is shown
+
+
 def test_rejected_invitation_keeps_what_was_entered(browser, alice, pair):
     fields = {"key": "k", "days": "8", "uses": "", "note": "Hello"}
     response = browser(alice).post("/invitations/", fields)
@@ -529,6 +537,7 @@ def test_first_administrator_finds_a_link_that_is_ready(browser, root, bob):
     link = one(client.get(f"/c/{conversation.pk}/"), "#setup-link")["value"]
     assert browser().get(link.removeprefix("http://testserver")).status_code == 200
     assert one(client.get(f"/c/{conversation.pk}/"), ".newcomer svg.qr")
+    assert "only works on this machine" in text_of(client.get(f"/c/{conversation.pk}/"))
     # The same on each visit, and nothing to create: GET changes nothing.
     assert one(client.get(f"/c/{conversation.pk}/"), "#setup-link")["value"] == link
     assert Invitation.objects.count() == 1
