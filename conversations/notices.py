@@ -103,7 +103,7 @@ def _name(kind: str, data: Data) -> str:
 
 def person_of_run(kind: str, *, author: str | None, data: Data) -> str:
     """Return the name that changes within a run of notices that are shown as one, "" for other kinds:
-    "Ann added Ben, Cy and 3 others". See static/js/views/notice_runs.js."""
+    "Ann added Ben, Cy and 3 others". See static/js/views/notices.js."""
     if kind in ("joined", "left"):
         return author or ""
     return str(data.get("name", "")) if kind in ("added", "removed") else ""

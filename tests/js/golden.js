@@ -27,7 +27,7 @@ import { noticeText, tn } from "chatty/views/i18n.js";
 import { callsEveryone } from "chatty/lib/mentions.js";
 import { fitting, mentionIn } from "chatty/views/member_source.js";
 import { MessageView } from "chatty/views/message.js";
-import { arrange } from "chatty/views/notice_runs.js";
+import { arrange } from "chatty/views/notices.js";
 import { wordsOf } from "chatty/views/permissions.js";
 import { showLink, showPin } from "chatty/views/pins.js";
 import { onlineSummary } from "chatty/views/presence.js";
