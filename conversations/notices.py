@@ -14,12 +14,27 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 Data = dict[str, Any]
+
+# What is in place of each name until a sentence is split at them. No text that is stored has noncharacters.
+NAMES = ("\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3")
+_NAME_OR_WORDS = re.compile("([" + "".join(NAMES) + "])")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a sentence: the name of a `person`, by their id, or other words."""
+
+    text: str
+    person: int | None = None
 
 
 # By kind, or by kind and new value where the sentences differ: see _name().
@@ -79,6 +94,20 @@ def sentence(kind: str, *, author: str | None, data: Data) -> str:
     }
 
 
+def sentence_parts(kind: str, *, author: Part | None, data: Data) -> list[Part]:
+    """Return the same as sentence(), in parts."""
+    who, whom, *_rest = NAMES
+    marked = sentence(kind, author=who if author else None, data={**data, "name": whom})
+    return split(marked, [author, Part(data.get("name", ""), data.get("user"))])
+
+
+def split(marked: str, names: Sequence[Part | None]) -> list[Part]:
+    """Return the parts of a sentence that has NAMES in place of these names."""
+    by_mark = dict(zip(NAMES, names, strict=False))
+    pieces = filter(None, _NAME_OR_WORDS.split(marked))
+    return [by_mark.get(piece) or Part(piece) for piece in pieces]
+
+
 def patterns() -> dict[str, str]:
     """Return all sentences by name, with {placeholders}, for scripts. An event is encoded once for people
     of all languages, so each page renders its notices in its own (static/js/views/i18n.js)."""
@@ -101,12 +130,14 @@ def _name(kind: str, data: Data) -> str:
     return kind
 
 
-def person_of_run(kind: str, *, author: str | None, data: Data) -> str:
-    """Return the name that changes within a run of notices that are shown as one, "" for other kinds:
+def person_of_run(kind: str, *, author: Part | None, data: Data) -> Part | None:
+    """Return the person that changes within a run of notices that are shown as one, None for other kinds:
     "Ann added Ben, Cy and 3 others". See static/js/views/notices.js."""
     if kind in ("joined", "left"):
-        return author or ""
-    return str(data.get("name", "")) if kind in ("added", "removed") else ""
+        return author
+    if kind in ("added", "removed") and data.get("name"):
+        return Part(data["name"], data.get("user"))
+    return None
 
 
 def sentence_of_run(kind: str, people: str, *, author: str | None, several: bool) -> str:

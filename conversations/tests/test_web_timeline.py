@@ -49,14 +49,21 @@ def test_long_messages_have_a_checkbox_that_shows_the_rest(alice, pair, page_of)
     assert one(page, f"#m{long.pk} .message__fold")["aria-label"] == "Show more"
 
 
-def test_run_of_notices_is_one_line_unless_asked_for(alice, pair, page_of):
+def test_run_of_notices_is_one_line_unless_asked_for(alice, bob, pair, page_of):
     people = [create_extra(name) for name in ("Una", "Vic", "Wes")]
     actions.add_members(alice, pair.pk, [each.pk for each in people])
     page = parse(page_of(pair))
     summary = one(page, ".notice__summary")
     assert summary.text == "Alice added Bob, Una and 2 others."
+    linked = [(each.text, each["href"]) for each in summary.select(".notice__person")]
+    assert linked == [
+        ("Alice", f"/people/{alice.pk}/"),
+        ("Bob", f"/people/{bob.pk}/"),
+        ("Una", f"/people/{people[0].pk}/"),
+    ]
     assert len(page.select(".notice--folded")) == 3
-    again = parse(page_of(pair, str(summary["href"]).partition("#")[0]))
+    unfold = one(page, ".notice__unfold")
+    again = parse(page_of(pair, str(unfold["href"]).partition("#")[0]))
     assert not again.select(".notice--folded, .notice__summary")
 
 

@@ -21,6 +21,7 @@ from conversations import notices, wire
 from conversations.emoji import custom_reaction, is_only_emoji, picture_html
 from conversations.mentions import is_mentioned
 from conversations.models import Membership, Message
+from conversations.notices import NAMES, Part
 from conversations.web.avatars import NO_AVATAR, Avatar, avatar_of
 from conversations.web.files import FileRow, file_row, is_gallery
 from conversations.web.moments import clock_text, day_label
@@ -54,9 +55,11 @@ class Notice:
     seq: int
     created: str
     clock: str
-    text: str
+    text: Sequence[Part] = ()
     about: int | None = None  # the message that it links to
-    summary: str = ""  # of a run of notices that begins with this one and is shown as one line
+    summary: Sequence[
+        Part
+    ] = ()  # of a run of notices that begins with this one and is shown as one line
     is_folded: bool = False  # within such a run
 
 
@@ -122,7 +125,7 @@ Entry = Day | NewLine | Notice | MessageRow
 
 # For the <template> elements from which scripts draw: empty, but with all parts.
 BLANK_DAY = Day("", "")
-BLANK_NOTICE = Notice(id=0, seq=0, created="", clock="", text="")
+BLANK_NOTICE = Notice(id=0, seq=0, created="", clock="")
 BLANK_MESSAGE = MessageRow(
     message=Message(),
     id=0,
@@ -187,13 +190,16 @@ def entries(
     return result
 
 
-def _person_of_run(message: Message) -> str:
-    author = message.author.name if message.author else None
-    return notices.person_of_run(message.kind, author=author, data=message.data or {})
+def _author_of(message: Message) -> Part | None:
+    return Part(message.author.name, message.author.pk) if message.author else None
+
+
+def _person_of_run(message: Message) -> Part | None:
+    return notices.person_of_run(message.kind, author=_author_of(message), data=message.data or {})
 
 
 def _is_same_run(before: Message, message: Message) -> bool:
-    is_same = before.kind == message.kind and bool(_person_of_run(message))
+    is_same = before.kind == message.kind and _person_of_run(message) is not None
     return is_same and (message.kind in ("joined", "left") or before.author_id == message.author_id)
 
 
@@ -201,15 +207,24 @@ def _fold(entries: list[Entry], run: list[Message]) -> None:
     """Show the notices of a run as one. They are the last ones, perhaps with a day or New line after them."""
     if len(run) < 2:
         return
-    names = list(dict.fromkeys(_person_of_run(message) for message in run))
-    several, more = len(names) > 1, len(names) - RUN_NAMES
+    by_id: dict[int | str, Part] = {}
+    for person in filter(None, map(_person_of_run, run)):
+        by_id[person.person or person.text] = person
+    people = list(by_id.values())
+    several, more = len(people) > 1, len(people) - RUN_NAMES
     if more > 1:
         rest = ngettext("%(count)d other", "%(count)d others", more) % {"count": more}
-        names = [*names[:RUN_NAMES], rest]
+        people = [*people[:RUN_NAMES], Part(rest)]
     first = run[0]
-    author = first.author.name if first.author else None
-    people = join_names(names)
-    summary = notices.sentence_of_run(first.kind, people, author=author, several=several)
+    author = _author_of(first)
+    who, *whom = NAMES
+    marked = notices.sentence_of_run(
+        first.kind,
+        join_names(whom[: len(people)]),
+        author=who if author else None,
+        several=several,
+    )
+    summary = notices.split(marked, [author, *people])
     ids = {message.pk for message in run}
     for index, entry in enumerate(entries):
         if isinstance(entry, Notice) and entry.id in ids:
@@ -253,7 +268,9 @@ def _notice(message: Message, at: datetime, time_format: str) -> Notice:
         seq=message.seq,
         created=wire.timestamp(message.created_at) or "",
         clock=clock_text(at, time_format),
-        text=wire.notice_text(message),
+        text=notices.sentence_parts(
+            message.kind, author=_author_of(message), data=message.data or {}
+        ),
         about=(message.data or {}).get("message"),
     )
 

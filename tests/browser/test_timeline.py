@@ -175,11 +175,13 @@ def test_runs_of_notices_are_one_line_live_and_after_a_reload(
     assert alice.locator(".notice--folded").last.bounding_box()["height"] == 0  # type: ignore[index]
     alice.reload()
     expect(summary).to_have_text(everyone)
-    summary.click()
+    summary.get_by_text("Una").click()
+    expect(alice.locator("#details").get_by_role("heading", name="Una")).to_be_visible()
+    alice.locator(".notice__unfold").press("Enter")
     expect(alice.locator(".notice--folded")).to_have_count(0)
     expect(alice.get_by_text("Alice added Wes.")).to_be_visible()
     plain = visit(room.server, "Bob", javascript=False).goto(room.path)
-    plain.locator(".notice__summary").click()
+    plain.locator(".notice__unfold").press("Enter")
     expect(plain.get_by_text("Alice added Wes.")).to_be_visible()
 
 

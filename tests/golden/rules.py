@@ -417,8 +417,8 @@ def _in_short(entry: timeline.Entry) -> str:
 
 @_rule
 def notice_runs(given: dict[str, Any]) -> list[str]:
-    """What is shown of notices: the summary of a run, "" for the others in it. `notices`: [kind, author,
-    name, day] each; "New" for the New line."""
+    """What is shown of notices: the summary of a run, "" for the others in it, with links to people in
+    brackets. `notices`: [kind, author, name, day] each; "New" for the New line."""
     entries = [each for each in given["notices"] if each != "New"]
     unread = next((n for n, each in enumerate(given["notices"], 1) if each == "New"), None)
     messages = [
@@ -426,8 +426,8 @@ def notice_runs(given: dict[str, Any]) -> list[str]:
             pk=seq,
             seq=seq,
             kind=kind,
-            author=User(pk=len(author), name=author),
-            data={"name": name, "user": 1} if name else {},
+            author=User(pk=sum(map(ord, author)), name=author),
+            data={"name": name, "user": sum(map(ord, name))} if name else {},
             created_at=_NOW + timedelta(days=day),
         )
         for seq, (kind, author, name, day) in enumerate(entries, 1)
@@ -435,7 +435,10 @@ def notice_runs(given: dict[str, Any]) -> list[str]:
     with translation.override(given["language"]), timezone.override(ZoneInfo("UTC")):
         shown = timeline.entries(messages, membership_of(1), first_unread=unread)
     return [
-        each.summary or ("" if each.is_folded else each.text)
+        "".join(
+            f"[{part.text}]" if part.person else part.text
+            for part in each.summary or (() if each.is_folded else each.text)
+        )
         for each in shown
         if isinstance(each, timeline.Notice)
     ]

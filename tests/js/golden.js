@@ -27,9 +27,9 @@ import { noticeText, tn } from "chatty/views/i18n.js";
 import { callsEveryone } from "chatty/lib/mentions.js";
 import { fitting, mentionIn } from "chatty/views/member_source.js";
 import { MessageView } from "chatty/views/message.js";
-import { arrange } from "chatty/views/notices.js";
+import { arrange, showPeople } from "chatty/views/notices.js";
 import { wordsOf } from "chatty/views/permissions.js";
-import { showLink, showPin } from "chatty/views/pins.js";
+import { showPin } from "chatty/views/pins.js";
 import { onlineSummary } from "chatty/views/presence.js";
 import { facesOf, receiptText } from "chatty/views/seen.js";
 import { SidebarList } from "chatty/views/sidebar_list.js";
@@ -220,9 +220,9 @@ const RULES = {
       }
       const [kind, author, name, day] = given;
       const id = messages.size + 1;
-      const data = name ? { name, user: 1 } : {};
+      const data = name ? { name, user: numberOf(name) } : {};
       const at = `2026-11-${29 + day}T12:00:00.000Z`;
-      const by = { id: author.length, name: author };
+      const by = { id: numberOf(author), name: author };
       messages.set(id, { id, seq: id, kind, author: by, created_at: at, notice: { text: "", data } });
       inner.append(view.draw(messages.get(id)));
     }
@@ -231,7 +231,9 @@ const RULES = {
     arrange(inner, ({ dataset }) => messages.get(Number(dataset.seq)));
     return rows.map((row) => {
       if (row.matches(".notice--folded")) return "";
-      return (row.querySelector(".notice__summary") ?? row.querySelector(".notice__text")).textContent;
+      const shown = row.querySelector(".notice__summary") ?? row.querySelector(".notice__text");
+      for (const link of shown.querySelectorAll(".notice__person")) link.replaceWith(`[${link.textContent}]`);
+      return shown.textContent;
     });
   },
 
@@ -251,7 +253,7 @@ const RULES = {
       updated: withViews(update(view, withViews(view.draw(beforeChanges(message))), message)),
       "updated from the server's": withViews(update(view, withViews(drawn), message)),
     };
-    for (const row of Object.values(found)) showPins(row, message, id);
+    for (const row of Object.values(found)) showOthers(row, message, id);
     const wrong = Object.entries(found).filter(([, row]) => normalised(row) !== wanted);
     return wrong.length ? wrong.map(([name, row]) => ({ [name]: normalised(row), wanted })) : expected;
   },
@@ -399,10 +401,16 @@ function withViews(row) {
   return row;
 }
 
-function showPins(row, message, me) {
+/** What views do that are started for parts of the row. */
+function showOthers(row, message, me) {
   const mark = row.querySelector(".message__pin");
   if (mark) showPin(mark, message, me);
-  if (message.notice?.data.message) showLink(row, message);
+  if (message.notice) showPeople(row, message);
+}
+
+/** An id for someone with this name. */
+function numberOf(name) {
+  return [...name].reduce((sum, each) => sum + each.codePointAt(0), 0);
 }
 
 /** The message as it could have been before it was edited, reacted to and deleted. */

@@ -35,7 +35,6 @@ export class MessageView {
     element.id = `m${message.id}`;
     element.dataset.seq = message.seq;
     if (isText) this.#begin(element, message);
-    else if (message.notice.data.message) element.dataset.view += " pins";
     this.update(element, message);
     return element;
   }

@@ -11,10 +11,12 @@ export function openerOf(pathname) {
   return document.querySelector(`a[data-pane][href="${pathname}"]`);
 }
 
-/** The link to the card of a person, if a click was on a name or face: of an author, in the text, or at the top. */
+/** The link to the card of a person, if a click was on a name or face: in the conversation, or at the top. */
 function cardOf(event) {
-  const faces = ".message__author, .message .avatar, .mention, .topbar .presence, .topbar__name";
+  const faces =
+    ".message__author, .notice__person, .message .avatar, .mention, .topbar .presence, .topbar__name";
   const face = hasModifier(event) ? null : event.target.closest?.(faces);
+  if (face?.href) return face;
   const { people, author, personCard } =
     face?.closest("[data-people], [data-author], .topbar")?.dataset ?? {};
   const id = people ?? author ?? personCard;
