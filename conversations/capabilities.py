@@ -27,6 +27,7 @@ SLOTS = (
     "composer-fields",
     "composer-tools",
     "conversation-tools",
+    "installation",
     "message-actions",
     "new-message",
     "newcomer",

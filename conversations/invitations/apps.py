@@ -21,3 +21,4 @@ class InvitationsConfig(AppConfig):
         capabilities.register_slot("beginning", "invitations/_beginning_offer.html")
         capabilities.register_slot("newcomer", "invitations/_newcomer_offer.html")
         capabilities.register_slot("new-message", "invitations/_new_message_offer.html")
+        capabilities.register_slot("installation", "invitations/_installation_offer.html")

@@ -72,6 +72,18 @@ def test_only_administrators_can_use_it(root, client, bob):
     assert "/admin/" in values(root.get("/settings/profile/"), "a", "href")
 
 
+def test_next_steps_are_offered_after_the_first_save(root, open_group):
+    form = {**FORM, "conversation": open_group.pk}
+    saved = root.post(PAGE, form)
+    installation.forget()
+    offered = one(root.get(saved["Location"]), "[aria-labelledby=ready-title]")
+    assert words(one(offered, "h2")) == "Harbour is ready"
+    pk = open_group.pk
+    assert values(offered, "a", "href") == [f"/invitations/?conversation={pk}", f"/c/{pk}/"]
+    assert root.post(PAGE, {**form, "name": "Harbor"})["Location"] == PAGE
+    assert "ready-title" not in root.get(PAGE).content.decode()
+
+
 def test_name_welcome_text_and_policy_are_stored(root, open_group):
     assert root.post(PAGE, {**FORM, "conversation": open_group.pk}).status_code == 303
     row = InstallationSettings.objects.get()

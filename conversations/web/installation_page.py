@@ -92,6 +92,7 @@ def installation(request: HttpRequest) -> HttpResponse:
         "conversation": str(welcome_id or ""),
     }
     form = InstallationForm(request.POST if request.method == "POST" else None, initial=initial)
+    is_first = not is_set_up()
     error: ChatError | None = None
     if request.method == "POST":
         try:
@@ -101,8 +102,10 @@ def installation(request: HttpRequest) -> HttpResponse:
             error = chat_error
         else:
             messages.success(request, _("Saved."))
-            return SeeOther(reverse("conversations:installation"))
-    page = render(request, "conversations/installation.html", {"form": form, **_facts(request)})
+            address = reverse("conversations:installation")
+            return SeeOther(f"{address}?ready" if is_first else address)
+    context = {"form": form, **_facts(request), **_next_steps(request, welcome_id)}
+    page = render(request, "conversations/installation.html", context)
     return with_status(page, error) if error else page
 
 
@@ -140,6 +143,14 @@ def _require_administrator(request: HttpRequest) -> None:
     user = current_user(request)
     if not (user.is_staff and user.has_perm(PERMISSION)):
         raise ChatError("not_allowed")
+
+
+def _next_steps(request: HttpRequest, welcome_id: int | None) -> dict[str, Any]:
+    """Return what the page offers after it was saved for the first time."""
+    is_ready = "ready" in request.GET
+    choices = queries.welcome_choices() if is_ready else []
+    welcome = next((each for each in choices if each.pk == welcome_id), None)
+    return {"is_ready": is_ready, "welcome": welcome}
 
 
 def _facts(request: HttpRequest) -> dict[str, Any]:
