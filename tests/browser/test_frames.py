@@ -139,6 +139,17 @@ def test_search_in_the_pane_leads_to_messages_and_stays_open(
     assert is_same(page)
 
 
+def test_menu_of_filters_is_narrowed_while_typing(alice: Page, room: Room) -> None:
+    alice.goto(f"{room.server.url}/search/?menu=from&find=zz")
+    menu = alice.locator(".search-menu[open]")
+    expect(menu.locator("p")).to_contain_text("zz")
+    menu.get_by_role("searchbox").fill("bo")
+    expect(menu.locator("ul").get_by_role("link")).to_have_text(["Bob"])
+    menu.get_by_role("searchbox").press("Enter")
+    menu.get_by_role("link", name="Bob").click()
+    expect(alice.get_by_role("searchbox", name="Search messages")).to_have_value('from:"Bob"')
+
+
 @pytest.mark.long
 def test_picture_is_uploaded_in_the_pane(visit: Visit, room: Room) -> None:
     page = enter(visit(room.server, "Alice"), room)
