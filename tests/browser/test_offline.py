@@ -221,7 +221,7 @@ _WATCH_NOTE = """() => new Promise((resolve) => {
   const texts = new Set(), boxes = new Set();
   const stop = () => { clearInterval(timer); resolve({texts: [...texts], boxes: [...boxes]}); };
   const look = () => {
-    texts.add(note.querySelector("span + span").textContent);
+    texts.add(note.querySelector(".offline-note__next").textContent);
     const parts = [note, note.querySelector(".button")];
     boxes.add(JSON.stringify(parts.map((each) => each.getBoundingClientRect())));
     if (texts.size > 2) stop();

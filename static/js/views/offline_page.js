@@ -75,7 +75,7 @@ export function draw(page, url, saved, base) {
   return { data, address: new URL(copy ? `/c/${id}/` : url.pathname, url.href) };
 }
 
-/** How old what is shown is: "Saved 3 hours ago." */
+/** How old what is shown is: "Offline. Saved 3 hours ago." */
 export function ageText(at, now = Date.now()) {
   const age = Math.max(0, now - at); // the clock may have been set back
   const [unit, size] = UNITS.find(([, length]) => age >= length) ?? [];

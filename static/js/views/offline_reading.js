@@ -176,7 +176,7 @@ class OfflineView {
         continue;
       }
       const note = there ?? this.#newNote();
-      const [age, next] = note.querySelectorAll("span");
+      const [age, , next] = note.querySelectorAll("span");
       const { state, retryAt } = this.#socket;
       const n = state === "waiting" ? Math.ceil((retryAt - performance.now()) / 1000) : 0;
       setText(age, ageText(this.#savedAt ?? this.#lostAt));
@@ -190,7 +190,9 @@ class OfflineView {
   /** It isn't a live region: screen readers read it when someone goes there, not every second. */
   #newNote() {
     const way = button("button button--quiet button--small", t("offline.try"), () => this.#chat.retry());
-    const text = element("p", "offline-note__text", element("span"), " ", element("span"));
+    const promise = element("span", "offline-note__promise", t("offline.send"));
+    const next = element("span", "offline-note__next");
+    const text = element("p", "offline-note__text", element("span"), " ", promise, " ", next);
     return element("div", "offline-note", text, way);
   }
 
