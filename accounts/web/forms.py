@@ -248,7 +248,7 @@ class ProfileForm(forms.Form):
         languages = cast(forms.ChoiceField, self.fields["language"])
         languages.choices = [("", _("Browser default")), *settings.LANGUAGES]
         zones = cast(forms.ChoiceField, self.fields["time_zone"])
-        zones.choices = [("", _("Server default")), *_zones_by_region(user.time_zone)]
+        zones.choices = [("", _("Automatic (this device)")), *_zones_by_region(user.time_zone)]
 
     def picture_given(self) -> bytes | None:
         """Return the file, or None if none was chosen. Raises ChatError if it is too big."""

@@ -122,15 +122,23 @@ class ConstantNode(template.Node):
 
 
 @register.filter
-def moment(at: datetime, reader: User) -> str:
-    """A date and time as this person wants them."""
-    return moments.full_text(at, reader.time_format)
+def moment(at: datetime, reader: User) -> SafeString:
+    """A date and time as this person wants them, as <time>."""
+    return _time(at, reader, "", moments.full_text(at, reader.time_format))
 
 
 @register.filter
-def short_moment(at: datetime, reader: User) -> str:
-    """A time of today, or a recent day, or a date, as this person wants them."""
-    return moments.short_text(at, timezone.localdate(), reader.time_format)
+def short_moment(at: datetime, reader: User) -> SafeString:
+    """A time of today, or a recent day, or a date, as this person wants them, as <time>."""
+    title = format_html(' title="{}"', moments.full_text(at, reader.time_format))
+    text = moments.short_text(at, timezone.localdate(), reader.time_format)
+    return _time(at, reader, title, text)
+
+
+def _time(at: datetime, reader: User, title: str, text: str) -> SafeString:
+    # As in the timeline: without a time zone in the profile, scripts show that of the device.
+    view = "" if reader.zone else mark_safe(' data-view="device_times"')
+    return format_html('<time datetime="{}"{}{}>{}</time>', wire.timestamp(at), title, view, text)
 
 
 @register.filter
@@ -163,12 +171,6 @@ def autofocus(field: BoundField) -> BoundField:
     if not field.form.is_bound:
         field.field.widget.attrs["autofocus"] = True
     return field
-
-
-@register.filter
-def timestamp(at: datetime) -> str:
-    """A value for <time datetime>: UTC with milliseconds, because HTML allows no more digits."""
-    return wire.timestamp(at) or ""
 
 
 @register.simple_tag

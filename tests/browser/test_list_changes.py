@@ -188,6 +188,8 @@ def test_times_are_those_of_the_device_without_a_time_zone_in_the_profile(
     assert before != after
     expect(shown).to_have_text(after)
     expect(listed).to_have_text(after)
+    page.goto(f"{room.server.url}/m/{sent['id']}/?actions")
+    expect(page.locator(".quoted-message time")).to_contain_text(after)
 
 
 def test_list_shows_drafts_and_who_is_typing(visit: Visit, room: Room, other: Room) -> None:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from accounts.current_user import current_user
+from accounts.models import User
 from conversations import access, queries
 from conversations.attachments import limits, wire
 from conversations.attachments.models import File
@@ -27,7 +28,7 @@ _MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])", re.ASCII)
 @dataclass(frozen=True, slots=True)
 class ListedFile:
     file: FileRow
-    sender: str
+    sender: User
     message_id: int
     at: datetime
 
@@ -111,4 +112,4 @@ def _times_of(month: str) -> tuple[datetime, datetime]:
 def _listed(file: File) -> ListedFile:
     assert file.message is not None
     row = file_row(wire.stored_value(file, file.alt))
-    return ListedFile(row, file.owner.name, file.message.pk, file.message.created_at)
+    return ListedFile(row, file.owner, file.message.pk, file.message.created_at)

@@ -39,7 +39,7 @@ def test_results_have_author_conversation_time_and_marked_hits(alice, bob, pair)
     index_all()
     page = page_of(alice, q="WATER")
     row = one(page, ".result")
-    assert [words(each) for each in row.select("strong, .result__about a")] == ["Bob", "Garden"]
+    assert [words(each) for each in row.select("strong, .result__about > a")] == ["Bob", "Garden"]
     assert one(row, "time")["datetime"].startswith(f"{found.created_at:%Y-%m-%d}")
     assert [mark.get_text() for mark in row.select("mark")] == ["water", "water"]
     assert "give <b>water</b> to" in one(row, ".result__text").get_text()
@@ -62,8 +62,8 @@ def test_direct_messages_are_named_after_the_other_person(alice, bob):
     direct = actions.open_direct(alice, bob.pk)
     say(alice, direct, "Just for you")
     index_all()
-    assert words(one(page_of(alice, q="just"), ".result__about a")) == "Bob"
-    assert words(one(page_of(bob, q="just"), ".result__about a")) == "Alice"
+    assert words(one(page_of(alice, q="just"), ".result__about > a")) == "Bob"
+    assert words(one(page_of(bob, q="just"), ".result__about > a")) == "Alice"
 
 
 def test_older_results_follow_with_a_link(alice, pair, monkeypatch):
@@ -191,6 +191,9 @@ def test_menus_offer_favourites_then_what_was_used_last(alice, bob, carol, pair)
     assert links_of(narrowed)["Room 0"] == "?q=tea+in%3A%22Room+0%22"
     assert [words(each) for each in menu.select("a")] == ["Room 0"]
     assert one(menu, "input[name=q]")["value"] == "tea"
+    part = page_of(alice, q="tea", menu="in", find="ROOM 0", part="menus")
+    assert str(one(part, ".search-menu[open]")) == str(menu)
+    assert "searched" not in part.context
     assert "nowhere" in words(one(page_of(alice, menu="in", find="nowhere"), ".search-menu[open]"))
     found = one(page_of(alice, menu="from", find="car"), ".search-menu[open]")
     assert [words(each) for each in found.select("a")] == ["Carol"]
@@ -209,7 +212,7 @@ def test_names_that_a_filter_cannot_have_are_given_by_number(alice, bob, carol, 
     assert links[titled] == f"?q=tea+in%3A{unnamed.pk}"
     found = page_of(alice, q=f"tea from:{bob.pk} in:{unnamed.pk}")
     assert len(parse(found).select(".result")) == 1
-    assert words(one(found, ".result__about a")) == titled
+    assert words(one(found, ".result__about > a")) == titled
     chosen = [words(each) for each in parse(found).select("summary[data-on]")]
     assert chosen == [f"In: {titled}", f"From: {bob.name}"]
 

@@ -7,6 +7,7 @@ import { Times } from "chatty/lib/times.js";
 import { fill, fromTemplate, part, setText, slot, view } from "chatty/views/dom.js";
 import { showBadge } from "chatty/views/conversation_badge.js";
 import { noticeText, t } from "chatty/views/i18n.js";
+import { shortMoment } from "chatty/views/short_moment.js";
 
 const TYPING_FADES = 5_000; // ms after the last `typing` frame
 const AGING = 60_000; // ms between two looks at whether times are of yesterday now
@@ -190,7 +191,7 @@ export class SidebarList {
     if (last?.files && !this.#filesPreview) this.#loadFilesPreview(data.id);
     const time = slot(row, "time");
     time.setAttribute("datetime", moment);
-    setText(time, this.#shortMoment(moment));
+    setText(time, shortMoment(moment, this.#times));
     const names = [...(this.#typing.get(data.id)?.values() ?? [])].map(({ name }) => firstWord(name));
     const draft = data.id !== this.#current && this.#drafted.has(data.id) && this.#drafts.read(data.id)?.body;
     row.classList.toggle("row--typing", names.length > 0);
@@ -228,22 +229,6 @@ export class SidebarList {
     setText(place, isShown ? status.emoji || "💬" : "");
     if (isShown) place.title = status.text;
     else place.removeAttribute("title");
-  }
-
-  /** "15:38", "Yesterday", "Wed", "23 Nov", or a date with its year. */
-  #shortMoment(moment) {
-    const days = this.#times.daysAgo(moment);
-    if (days <= 0) return this.#times.clock(moment);
-    if (days === 1) return t("day.yesterday");
-    const [y, m, d] = this.#times.dayKey(moment).split("-");
-    if (days > 364) return t("date.short", { d, m, y });
-    const isNear = days < 7;
-    const { lang } = document.documentElement;
-    const language = lang && lang !== "en" ? lang : "en-GB";
-    const options = { [isNear ? "weekday" : "month"]: "short", timeZone: "UTC" };
-    // Browsers differ in how they shorten, as in "Sept".
-    const name = new Intl.DateTimeFormat(language, options).format(new Date(`${y}-${m}-${d}`)).slice(0, 3);
-    return isNear ? name : t("date.month", { d: Number(d), m: name });
   }
 
   /** How many conversations the filters would show. */
