@@ -98,7 +98,7 @@ export class Suggestions {
     if (isOver || document.activeElement !== this.#box) return undefined;
     this.#show(options, query);
     const isComplete = isTyped && options.length && query.source.isComplete?.(query.typed);
-    return isComplete ? this.#insert(options[0]) : undefined;
+    return isComplete ? this.#insert(options[0], "") : undefined;
   }
 
   /** The composer empties the box without an input event. Reset for the next message. */
@@ -183,8 +183,8 @@ export class Suggestions {
     event.stopPropagation();
   }
 
-  /** Inserted as if typed, so that it can be undone and the draft is saved. */
-  #insert({ id }) {
+  /** Inserted as if typed, so that it can be undone and the draft is saved. `space`: behind it, unless there is one. */
+  #insert({ id }, space = " ") {
     const query = this.#query;
     if (!query) return this.#close();
     const { value, selectionStart: caret } = this.#box;
@@ -192,7 +192,7 @@ export class Suggestions {
     rest.lastIndex = caret;
     const end = caret + rest.exec(value)[0].length;
     const chosen = this.#texts.get(id);
-    const text = `${chosen}${value[end] === " " ? "" : " "}`;
+    const text = `${chosen}${value[end] === " " ? "" : space}`;
     this.#closedAt = query.at;
     this.#close();
     query.source.used?.(chosen);
