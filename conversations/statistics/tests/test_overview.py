@@ -47,6 +47,7 @@ def test_front_page_shows_numbers_and_plots(root, alice, bob):
         hour=timezone.now().replace(minute=0, second=0, microsecond=0), online=5
     )
     front = page(root)
+    assert front.select("link[rel=preload][as=font]")  # or it is shown in another one
     numbers = [words(each) for each in front.select(".numbers > div")]
     assert numbers == [
         "People 3 3 new this week",
