@@ -145,7 +145,9 @@ CORE_STYLE_PARTS = tuple(
 )
 # What the pages of signed-in people have besides: messages, and what they contain.
 MESSAGE_STYLES = "css/messages.css"
-MESSAGE_STYLE_PARTS = ("css/components/content.css", "css/components/files.css")
+MESSAGE_STYLE_PARTS = tuple(
+    f"css/components/{name}.css" for name in ("content", "files", "notices")
+)
 # In minified code.
 _CONST = re.compile(r"\bconst(?=[ {\[])")
 _SEPARATED = re.compile(r"(?<![\w.$])\d+(?:_\d{3})+(?![\w.])")  # 10_000
