@@ -245,6 +245,11 @@ def test_phone_without_a_network_has_one_bar(visit: Visit, room: Room) -> None:
     assert page.locator(".topbar").bounding_box() == before
     seen = "y => Boolean(document.elementFromPoint(180, y).closest('.offline-note'))"
     assert page.evaluate(seen, before["y"] + before["height"] + 4)
+    text = page.locator(".topbar + .offline-note .offline-note__text")
+    assert (
+        text.evaluate("text => text.offsetHeight / parseFloat(getComputedStyle(text).lineHeight)")
+        < 2.5
+    )
 
 
 @pytest.mark.long
