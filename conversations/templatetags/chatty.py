@@ -121,6 +121,13 @@ class ConstantNode(template.Node):
         return drawn
 
 
+@register.simple_tag(takes_context=True)
+def is_background(context: Context) -> bool:
+    """Whether a script has requested the page for something else on it, so that no one sees its flashes."""
+    request = context.get("request")
+    return request is not None and request.headers.get(layout.PART_HEADER) == "background"
+
+
 @register.filter
 def moment(at: datetime, reader: User) -> SafeString:
     """A date and time as this person wants them, as <time>."""

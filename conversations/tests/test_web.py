@@ -659,6 +659,17 @@ def test_list_as_a_part_of_a_page_leaves_the_list_out(browser, group, alice):
     assert redirect.headers["Location"] == url("conversation", group.pk)
 
 
+def test_request_in_the_background_leaves_flashes_for_the_next_page(browser, alice, bob, pair):
+    """The page of who leaves looks whether it can be joined, while it goes to the next one."""
+    client = browser(bob)
+    assert client.post(url("leave", pair.pk)).status_code == 303
+    background = {layout.PART_HEADER: "background"}
+    assert client.get(url("conversation", pair.pk), headers=background).status_code == 404
+    page = client.get(url("home"), follow=True)
+    assert "left" in words(one(page, ".flashes"))
+    assert not parse(client.get(url("home"), follow=True)).select(".flashes")
+
+
 def test_pages_that_are_never_shown_in_place_are_whole(browser, group, alice):
     for name in ("settings", "members"):
         page = browser(alice).get(url(name, group.pk), headers={layout.PART_HEADER: "main"})

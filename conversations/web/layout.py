@@ -26,7 +26,8 @@ P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 SIDEBAR_ROWS = 200
-# Sent with "main" by a page that stays open and only takes the content of another one.
+# Sent with "main" by a page that stays open and only takes the content of another one, and with "background"
+# by one that only looks for something there.
 PART_HEADER = "Chatty-Part"
 
 

@@ -54,7 +54,9 @@ export function showLocked({ root, change, composer, home }) {
 /** If the conversation is public, the server shows a form to join it at this URL. Add it to the bar. */
 async function offerToJoin(buttons) {
   try {
-    const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
+    const answer = await fetch(location.pathname, {
+      headers: { Accept: "text/html", "Chatty-Part": "background" },
+    });
     const drawn = await parsePage(answer);
     const form = drawn.querySelector(`#main form[action="${location.pathname}join/"]`);
     if (!form) return;

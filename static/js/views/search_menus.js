@@ -74,7 +74,10 @@ async function narrow(form, page, signal) {
   );
   const id = form.querySelector("[name=find]").id;
   try {
-    const answer = await fetch(url, { headers: { Accept: "text/html" }, signal });
+    const answer = await fetch(url, {
+      headers: { Accept: "text/html", "Chatty-Part": "background" },
+      signal,
+    });
     const drawn = await parsePage(answer);
     const found = answer.ok && choicesOf(drawn.getElementById(id)?.closest("form"));
     if (!found || signal.aborted) return;
