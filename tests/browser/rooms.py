@@ -330,6 +330,7 @@ def offered(message: Locator) -> list[str]:
     shown = message.locator("[data-action]:visible")
     names: list[str] = shown.evaluate_all("all => all.map(each => each.dataset.action)")
     message.press("Escape")
+    expect(message.locator(".message-menu")).to_have_count(0)
     return names
 
 

@@ -65,7 +65,7 @@ def test_open_pages_follow_every_right(visit: Visit, server: ChatServer, room: R
         expect(bob.locator(f"#conversation[data-can~={word}]")).to_have_count(0, timeout=1_000)
     expect(offer).to_be_visible()  # until what was entered is gone
     people.locator("#q").fill("")
-    people.locator("#q").blur()
+    people.keyboard.press("Tab")  # the page can be another one by now, without the field
     expect(offer).to_be_hidden()
     path = f"/api/conversations/{room.id}/members/{room.bob_id}/"
     assert room.alice.call("PATCH", path, {"role": "admin"})[0] == 200
