@@ -538,6 +538,9 @@ def test_first_administrator_finds_a_link_that_is_ready(browser, root, bob):
     assert browser().get(link.removeprefix("http://testserver")).status_code == 200
     assert one(client.get(f"/c/{conversation.pk}/"), ".newcomer svg.qr")
     assert "only works on this machine" in text_of(client.get(f"/c/{conversation.pk}/"))
+    saved = one(client.get("/settings/installation/?ready"), "[aria-labelledby=ready-title]")
+    assert one(saved, "#setup-link")["value"] == link
+    assert "only works on this machine" in str(saved)
     # The same on each visit, and nothing to create: GET changes nothing.
     assert one(client.get(f"/c/{conversation.pk}/"), "#setup-link")["value"] == link
     assert Invitation.objects.count() == 1
